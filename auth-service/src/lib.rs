@@ -1,0 +1,1 @@
+//! Tenants, users, API keys, tokens and the keys that sign them.

@@ -1,0 +1,1 @@
+//! Append, read, verify: the front of the audit trail.

@@ -1,0 +1,1 @@
+//! The entry format: parsing, canonical bytes, hash chain, Merkle tree, checkpoints, proofs, verification.

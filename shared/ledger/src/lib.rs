@@ -1,0 +1,1 @@
+//! The only SQL on chains and entries: group commit, reading, migrations.

@@ -1,0 +1,1 @@
+//! What a reader may ask, and matching an entry against it.

@@ -1,0 +1,1 @@
+//! What every process has: configuration, telemetry, callers, problem documents, limits, health, graceful stop.

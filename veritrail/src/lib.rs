@@ -1,0 +1,1 @@
+//! The single binary: up, and the command line.
