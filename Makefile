@@ -1,0 +1,36 @@
+# The commands of the README. Each installs what it needs and says so.
+
+.PHONY: up test check bench prepare
+
+# Build and run the whole system on this machine; Ctrl-C stops it.
+up:
+	@.ci/need cargo cc
+	cargo build --release -p veritrail
+	target/release/veritrail up
+
+# Every test, against a PostgreSQL that is started for it and stopped after it.
+test:
+	@.ci/need cargo cc
+	cargo build --workspace --bins
+	target/debug/servers cargo test --workspace
+	target/debug/servers cargo test --profile simulation -p ledger --test simulation
+
+# Format, lints, documentation, and that the prepared queries are those of the code.
+check:
+	@.ci/need cargo cc
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
+	cargo build -p servers -p auth-service -p log-service
+	target/debug/servers .ci/prepared --check
+
+# Write the prepared queries anew, after a change of SQL or of a migration.
+prepare:
+	cargo build -p servers -p auth-service -p log-service
+	target/debug/servers .ci/prepared
+
+# The figures of bench/RESULTS.md; half an hour, on an otherwise idle machine.
+bench:
+	@.ci/need cargo cc
+	cargo build --release --workspace --bins
+	target/release/bench
