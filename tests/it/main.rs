@@ -1,0 +1,6 @@
+//! Stories over the real programs and a real PostgreSQL. Each ends by recomputing every chain with
+//! code that shares nothing with the product (`independent.rs`).
+#![expect(clippy::unwrap_used, reason = "a failed expectation is how a test reports")]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod independent;
