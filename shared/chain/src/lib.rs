@@ -1,1 +1,18 @@
 //! The entry format: parsing, canonical bytes, hash chain, Merkle tree, checkpoints, proofs, verification.
+//!
+//! Data in, data out: never I/O, a clock, randomness or async.
+
+mod entry;
+mod fault;
+mod hash;
+mod link;
+mod stored;
+mod timestamp;
+pub mod verify;
+
+pub use entry::{Entry, Recorder, parse_bulk};
+pub use fault::Fault;
+pub use hash::{Hash, Salt};
+pub use link::{Chain, Head, Link};
+pub use stored::{Corrupt, Erased, Mask, Stored};
+pub use timestamp::Timestamp;
