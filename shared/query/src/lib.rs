@@ -1,1 +1,44 @@
-//! What a reader may ask, and matching an entry against it.
+//! What a reader may ask of the trail: a filter, an order, a page size and a cursor, read from a
+//! URL's query, and matching a stored entry against the filter.
+//!
+//! It never does I/O and knows neither tenants nor permissions; whoever reads the ledger checks
+//! both, also for the partitions that a cursor names.
+
+mod cursor;
+mod filter;
+mod matching;
+mod question;
+mod urlencoded;
+
+pub use cursor::{Cursor, MAX_CHAINS, Remaining};
+pub use filter::Filter;
+pub use matching::Unreadable;
+pub use question::{DEFAULT_LIMIT, MAX_LIMIT, Question};
+
+/// The direction of a page: by (`received_at`, partition, seq).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Ascending,
+    /// Newest first, as a reader expects of a log.
+    #[default]
+    Descending,
+}
+
+/// One reason why a query is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// `query.<parameter>`, or `query` for the query as a whole.
+    pub path: String,
+    /// What is wrong, lower-case, without a full stop; never repeats the value.
+    pub message: &'static str,
+}
+
+impl Fault {
+    fn new(parameter: &str, message: &'static str) -> Self {
+        Self {
+            path: format!("query.{parameter}"),
+            message,
+        }
+    }
+}
