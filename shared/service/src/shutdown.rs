@@ -1,0 +1,39 @@
+//! Graceful stop: one token that everything watches, and the signals that pull it.
+
+use tokio_util::sync::CancellationToken;
+
+/// Asks everything that holds a clone to finish. Clones share one fate.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Also pulled by the first SIGINT or SIGTERM. A second one ends the process at once.
+    pub fn on_signals() -> std::io::Result<Self> {
+        todo!()
+    }
+
+    /// Asks everything to stop.
+    pub fn begin(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether stopping was asked for.
+    pub fn begun(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Returns once stopping was asked for. Cancel-safe.
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// One that stops with this one and can be stopped alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+}
