@@ -2,12 +2,17 @@
 //!
 //! Data in, data out: never I/O, a clock, randomness or async.
 
+pub mod checkpoint;
 mod entry;
 mod fault;
 mod hash;
 mod link;
+pub mod note;
+pub mod proof;
 mod stored;
 mod timestamp;
+pub mod tile;
+pub mod tree;
 pub mod verify;
 
 pub use entry::{Entry, Recorder, parse_bulk};

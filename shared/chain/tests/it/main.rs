@@ -1,0 +1,5 @@
+//! The entry format against its vectors, against naive implementations and against spoiled input.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod tree;
