@@ -1,11 +1,12 @@
 //! Chains, their heads, and linking an entry to one. Never decides when or where an entry is kept.
 
+use crate::digest::{self, Document, entry_hash, part_digest, part_salt};
 use crate::entry::Entry;
 use crate::hash::{Hash, Salt};
 use crate::timestamp::Timestamp;
 
 /// Which chain: (tenant, partition, generation) of an installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Chain {
     /// The installation's configured name, e.g. `audit.example.com`.
     pub origin: String,
@@ -19,12 +20,21 @@ pub struct Chain {
 impl Chain {
     /// Chain origin (format §4): `origin/tenant/partition`, from generation 2 on followed by `/generation`.
     pub fn origin_line(&self) -> String {
-        todo!()
+        let Self {
+            origin,
+            tenant,
+            partition,
+            generation,
+        } = self;
+        match generation {
+            0 | 1 => format!("{origin}/{tenant}/{partition}"),
+            _ => format!("{origin}/{tenant}/{partition}/{generation}"),
+        }
     }
 
     /// `previous` of the entry with seq 0 (format §3).
     pub fn genesis(&self) -> Hash {
-        todo!()
+        digest::genesis(&self.origin_line())
     }
 }
 
@@ -35,7 +45,7 @@ pub struct Head {
     pub size: u64,
     /// Hash of the last entry; the genesis value while `size` is 0.
     pub hash: Hash,
-    /// Of the last entry; `Head::empty` gives the earliest time there is.
+    /// Of the last entry; [`Timestamp::FIRST`] while `size` is 0.
     pub received_at: Timestamp,
 }
 
@@ -53,19 +63,51 @@ pub struct Link {
 
 impl Head {
     /// The head of a chain without entries.
-    pub fn empty(_chain: &Chain) -> Self {
-        todo!()
+    pub fn empty(chain: &Chain) -> Self {
+        Self {
+            size: 0,
+            hash: chain.genesis(),
+            received_at: Timestamp::FIRST,
+        }
     }
 
-    /// Makes `entry` the next one and moves the head to it. `salt`: 16 fresh random bytes. `received_at` earlier than
-    /// the head's becomes the head's. `tenant` is the tenant's code.
+    /// Makes `entry` the next one and moves the head to it.
+    ///
+    /// `tenant` is the tenant's code, `salt` 16 fresh random bytes. A `received_at` earlier than the head's becomes the
+    /// head's.
     pub fn link(
         &mut self,
-        _tenant: &str,
-        _entry: &Entry,
-        _salt: Salt,
-        _received_at: Timestamp,
+        tenant: &str,
+        entry: &Entry,
+        salt: Salt,
+        received_at: Timestamp,
     ) -> Link {
-        todo!()
+        let received_at = received_at.max(self.received_at);
+        let document = Document {
+            event: entry.event(),
+            partition: entry.partition(),
+            previous: self.hash,
+            received_at,
+            seq: self.size,
+            tenant,
+        };
+        let document = document.text(
+            entry
+                .each_part()
+                .map(|(name, value)| (name, part_digest(part_salt(salt, name), name, value))),
+        );
+        let link = Link {
+            seq: self.size,
+            hash: entry_hash(&document),
+            previous: self.hash,
+            received_at,
+            salt: entry.parts().map(|_| salt),
+        };
+        *self = Self {
+            size: self.size + 1,
+            hash: link.hash,
+            received_at,
+        };
+        link
     }
 }

@@ -1,8 +1,11 @@
-//! An entry as it is kept, and what can be made of it. Never reads it from anywhere.
+//! An entry as it is kept, and whether its columns fit together. Never reads it from anywhere.
 
 use uuid::Uuid;
 
+use crate::cut;
+use crate::digest::{Document, entry_hash};
 use crate::hash::{Hash, Salt};
+use crate::residue::{Part, personal};
 use crate::timestamp::Timestamp;
 
 /// One kept entry: its row, plus what its chain adds (`tenant`'s code, `generation`, `previous`).
@@ -35,50 +38,69 @@ pub struct Stored {
 pub struct Corrupt {
     /// Column of the entry, as the fields of [`Stored`] are named.
     pub column: &'static str,
-    /// Lower-case, without a full stop, never quoting personal data.
-    pub message: String,
+    /// Lower-case, without a full stop, never quoting what is stored.
+    pub message: &'static str,
 }
 
-/// What a reader may not see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
-    /// Sees everything that is there.
-    Nothing,
-    /// Personal parts are left out.
-    Personal,
-}
-
-/// What replaces `parts`, `salt` (by `None`) and `residue` of a stored entry when parts are erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erased {
-    pub parts: Option<String>,
-    pub residue: String,
+impl Corrupt {
+    pub(crate) fn new(column: &'static str, message: &'static str) -> Self {
+        Self { column, message }
+    }
 }
 
 impl Stored {
-    /// The document, rebuilt from the columns (format §3).
+    /// The document, rebuilt from the columns (format §3). It is the one that was hashed only if [`Stored::check`]
+    /// says so.
     pub fn document(&self) -> Result<String, Corrupt> {
-        todo!()
+        Ok(self.document_of(&personal(self)?))
     }
 
     /// Every column against every other, the hash recomputed. What only the chain can tell (`previous`, order,
     /// `generation`) is [`crate::verify::Verifier`]'s.
     pub fn check(&self) -> Result<(), Corrupt> {
-        todo!()
+        self.checked_document().map(drop)
     }
 
-    /// Reading form (format §5), canonical text.
-    pub fn reading_form(&self, _mask: Mask) -> Result<String, Corrupt> {
-        todo!()
+    /// The document, after [`Stored::check`]; and the names of the erased parts.
+    pub(crate) fn checked_document(&self) -> Result<(String, Vec<String>), Corrupt> {
+        let id = cut::member(&self.event, "id")
+            .ok()
+            .flatten()
+            .and_then(|id| cut::string(id).ok())
+            .ok_or(Corrupt::new("event", "not a canonical event"))?;
+        if id
+            != self
+                .id
+                .hyphenated()
+                .encode_lower(&mut Uuid::encode_buffer())
+        {
+            return Err(Corrupt::new("id", "not the id in the event"));
+        }
+        let parts = personal(self)?;
+        let document = self.document_of(&parts);
+        if entry_hash(&document) != self.hash {
+            return Err(Corrupt::new(
+                "hash",
+                "not the hash of the document that the columns give",
+            ));
+        }
+        let erased = parts
+            .iter()
+            .filter(|part| part.kept.is_none())
+            .map(|part| part.name.to_owned())
+            .collect();
+        Ok((document, erased))
     }
 
-    /// Evidence form (format §5), canonical text without a line end.
-    pub fn evidence_form(&self) -> Result<String, Corrupt> {
-        todo!()
-    }
-
-    /// The columns after the parts named are erased. Names that are not there (any more) change nothing.
-    pub fn erase(&self, _parts: &[&str]) -> Result<Erased, Corrupt> {
-        todo!()
+    pub(crate) fn document_of(&self, parts: &[Part<'_>]) -> String {
+        let document = Document {
+            event: &self.event,
+            partition: &self.partition,
+            previous: self.previous,
+            received_at: self.received_at,
+            seq: self.seq,
+            tenant: &self.tenant,
+        };
+        document.text(parts.iter().map(|part| (part.name, part.digest)))
     }
 }

@@ -2,4 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod entries;
+mod rejected;
 mod tree;
+mod vectors;
+mod whole_chain;

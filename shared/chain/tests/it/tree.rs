@@ -14,9 +14,9 @@ use chain::Hash;
 use chain::tree::Frontier;
 use serde_json::Value;
 
-/// A file of `tests/vectors` that is JSON.
+/// A file of `vectors` that is JSON.
 fn json(name: &str) -> Value {
-    let path = format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

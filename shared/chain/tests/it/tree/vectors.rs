@@ -92,10 +92,7 @@ fn tiles() {
 
 /// The documents of the vectors' chain, from the posted texts.
 fn documents() -> Vec<String> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/vectors/chain-posted.jsonl.gz"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/chain-posted.jsonl.gz");
     let mut posted = String::new();
     GzDecoder::new(std::fs::File::open(path).unwrap())
         .read_to_string(&mut posted)

@@ -1,0 +1,345 @@
+//! From bytes to a tree, in one pass. Never accepts what RFC 8259 does not, never recurses below the nesting limit.
+
+use super::text::plain_until;
+use super::{Buffers, Form, Member, Text, Tree, Value, sort};
+
+/// Not JSON in UTF-8 (or, at 4 GiB, too long to index).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotJson;
+
+/// Reads one JSON text. Objects and arrays below `levels` become [`Value::TooDeep`].
+pub(crate) fn scan<'a>(
+    bytes: &'a [u8],
+    levels: u32,
+    buffers: &'a mut Buffers,
+) -> Result<Tree<'a>, NotJson> {
+    let source = std::str::from_utf8(bytes).map_err(|_| NotJson)?;
+    if u32::try_from(source.len()).is_err() {
+        return Err(NotJson);
+    }
+    buffers.unescaped.clear();
+    buffers.elements.clear();
+    buffers.members.clear();
+    buffers.open_elements.clear();
+    buffers.open_members.clear();
+    let mut scanner = Scanner {
+        source,
+        bytes,
+        at: 0,
+        faulty: false,
+        to: &mut *buffers,
+    };
+    let root = scanner.value(levels)?;
+    if scanner.next() != 0 || scanner.at < bytes.len() {
+        return Err(NotJson);
+    }
+    let faulty = scanner.faulty;
+    Ok(Tree {
+        source,
+        unescaped: &buffers.unescaped,
+        elements: &buffers.elements,
+        members: &buffers.members,
+        root,
+        faulty,
+    })
+}
+
+struct Scanner<'s, 'b> {
+    source: &'s str,
+    bytes: &'s [u8],
+    at: usize,
+    faulty: bool,
+    to: &'b mut Buffers,
+}
+
+impl Scanner<'_, '_> {
+    /// The next byte that is not white space, without taking it; 0 at the end (and for a U+0000, which no caller
+    /// accepts either).
+    fn next(&mut self) -> u8 {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                Some(&byte) => return byte,
+                None => return 0,
+            }
+        }
+    }
+
+    fn take(&mut self, expected: u8) -> Result<(), NotJson> {
+        if self.next() == expected {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(NotJson)
+        }
+    }
+
+    /// `levels`: how many more levels of nesting are allowed.
+    fn value(&mut self, levels: u32) -> Result<Value, NotJson> {
+        match self.next() {
+            b'{' | b'[' if levels == 0 => self.too_deep(),
+            b'{' => self.object(levels - 1),
+            b'[' => self.array(levels - 1),
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Value, NotJson> {
+        match self.next() {
+            b'"' => self.text().map(Value::Text),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Null),
+            _ => Err(NotJson),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, NotJson> {
+        if self.bytes[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(value)
+        } else {
+            Err(NotJson)
+        }
+    }
+
+    fn object(&mut self, levels: u32) -> Result<Value, NotJson> {
+        self.at += 1;
+        let open = self.to.open_members.len();
+        if self.next() == b'}' {
+            self.at += 1;
+        } else {
+            loop {
+                let name = self.name()?;
+                let value = self.value(levels)?;
+                self.to.open_members.push(Member { name, value });
+                if self.more(b'}')? {
+                    break;
+                }
+            }
+        }
+        let first = self.to.members.len();
+        self.to
+            .members
+            .extend_from_slice(&self.to.open_members[open..]);
+        self.to.open_members.truncate(open);
+        let members = &mut self.to.members[first..];
+        self.faulty |= sort(members, self.source, &self.to.unescaped);
+        Ok(Value::Object(index(first), index(self.to.members.len())))
+    }
+
+    fn array(&mut self, levels: u32) -> Result<Value, NotJson> {
+        self.at += 1;
+        let open = self.to.open_elements.len();
+        if self.next() == b']' {
+            self.at += 1;
+        } else {
+            loop {
+                let value = self.value(levels)?;
+                self.to.open_elements.push(value);
+                if self.more(b']')? {
+                    break;
+                }
+            }
+        }
+        let first = self.to.elements.len();
+        self.to
+            .elements
+            .extend_from_slice(&self.to.open_elements[open..]);
+        self.to.open_elements.truncate(open);
+        Ok(Value::Array(index(first), index(self.to.elements.len())))
+    }
+
+    /// Takes what stands behind a member or element: true when it closes its container.
+    fn more(&mut self, close: u8) -> Result<bool, NotJson> {
+        let byte = self.next();
+        self.at += 1;
+        match byte {
+            b',' => Ok(false),
+            _ if byte == close => Ok(true),
+            _ => Err(NotJson),
+        }
+    }
+
+    /// A member's name and its colon.
+    fn name(&mut self) -> Result<Text, NotJson> {
+        if self.next() != b'"' {
+            return Err(NotJson);
+        }
+        let name = self.text()?;
+        if name.form != Form::Verbatim {
+            let text = &self.to.unescaped[name.start as usize..name.end as usize];
+            self.faulty |= text.contains('\0');
+        }
+        self.take(b':')?;
+        Ok(name)
+    }
+
+    /// Walks over an object or array that is nested too deep: its syntax is checked, nothing is kept. One byte of
+    /// memory for each open level.
+    fn too_deep(&mut self) -> Result<Value, NotJson> {
+        self.faulty = true;
+        let mut closers = Vec::new();
+        loop {
+            // Here a value is due, or the end of what was just opened.
+            let byte = self.next();
+            let opened = match byte {
+                b'{' => Some(b'}'),
+                b'[' => Some(b']'),
+                _ => None,
+            };
+            if let Some(closer) = opened {
+                self.at += 1;
+                if self.next() != closer {
+                    closers.push(closer);
+                    if closer == b'}' {
+                        self.name()?;
+                    }
+                    continue;
+                }
+                self.at += 1;
+            } else {
+                self.scalar()?;
+            }
+            // Here a value has ended.
+            loop {
+                let Some(&closer) = closers.last() else {
+                    return Ok(Value::TooDeep);
+                };
+                if self.more(closer)? {
+                    closers.pop();
+                } else {
+                    if closer == b'}' {
+                        self.name()?;
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<Value, NotJson> {
+        let start = self.at;
+        if self.bytes[self.at] == b'-' {
+            self.at += 1;
+        }
+        let leading_zero = self.bytes.get(self.at) == Some(&b'0');
+        if self.digits()? > 1 && leading_zero {
+            return Err(NotJson);
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Value::Number(index(start), index(self.at)))
+    }
+
+    /// At least one digit; how many.
+    fn digits(&mut self) -> Result<usize, NotJson> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        match self.at - start {
+            0 => Err(NotJson),
+            count => Ok(count),
+        }
+    }
+
+    fn text(&mut self) -> Result<Text, NotJson> {
+        let start = self.at + 1;
+        let end = plain_until(self.bytes, start);
+        self.at = end;
+        match self.bytes.get(end) {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(Text {
+                    start: index(start),
+                    end: index(end),
+                    form: Form::Verbatim,
+                })
+            }
+            Some(b'\\') => self.escaped(start),
+            _ => Err(NotJson),
+        }
+    }
+
+    /// The rest of a string whose first escape stands at `self.at`.
+    fn escaped(&mut self, start: usize) -> Result<Text, NotJson> {
+        let first = self.to.unescaped.len();
+        let mut form = Form::Unescaped;
+        let mut run = start;
+        loop {
+            self.to.unescaped.push_str(&self.source[run..self.at]);
+            match self.bytes.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 1,
+                _ => return Err(NotJson),
+            }
+            let escape = *self.bytes.get(self.at).ok_or(NotJson)?;
+            self.at += 1;
+            let character = match escape {
+                b'"' | b'\\' | b'/' => char::from(escape),
+                b'b' => '\u{8}',
+                b'f' => '\u{c}',
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'u' => self.code_point()?.unwrap_or_else(|| {
+                    form = Form::Broken;
+                    char::REPLACEMENT_CHARACTER
+                }),
+                _ => return Err(NotJson),
+            };
+            self.to.unescaped.push(character);
+            run = self.at;
+            self.at = plain_until(self.bytes, run);
+        }
+        self.at += 1;
+        self.faulty |= form == Form::Broken;
+        // Unescaping never lengthens, so this stays below 4 GiB as the source does.
+        Ok(Text {
+            start: index(first),
+            end: index(self.to.unescaped.len()),
+            form,
+        })
+    }
+
+    /// What `\u` and one or two units say; `None` for a lone surrogate.
+    fn code_point(&mut self) -> Result<Option<char>, NotJson> {
+        let unit = self.unit()?;
+        if (0xd800..0xdc00).contains(&unit) && self.bytes[self.at..].starts_with(b"\\u") {
+            let before = self.at;
+            self.at += 2;
+            let low = self.unit()?;
+            if (0xdc00..0xe000).contains(&low) {
+                let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                return Ok(char::from_u32(code));
+            }
+            self.at = before;
+        }
+        Ok(char::from_u32(unit))
+    }
+
+    fn unit(&mut self) -> Result<u32, NotJson> {
+        let digits = self.bytes.get(self.at..self.at + 4).ok_or(NotJson)?;
+        let mut unit = 0;
+        for &digit in digits {
+            unit = unit << 4 | char::from(digit).to_digit(16).ok_or(NotJson)?;
+        }
+        self.at += 4;
+        Ok(unit)
+    }
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).expect("the source is below 4 GiB and everything read from it is smaller")
+}

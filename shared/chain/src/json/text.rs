@@ -1,0 +1,103 @@
+//! Strings: finding their end, their canonical text, the order of names. Never decides what a string may say.
+
+use std::cmp::Ordering;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Index of the first byte at or after `from` that ends a run of plain characters: a quote, a backslash, a control
+/// character; `bytes.len()` when there is none.
+pub(crate) fn plain_until(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+        let special = special(word);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && !matches!(bytes[at], b'"' | b'\\' | 0..=0x1f) {
+        at += 1;
+    }
+    at
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character. Above the lowest such byte there may
+/// be false ones, never below.
+fn special(word: u64) -> u64 {
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5c);
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = quote.wrapping_sub(ONES) & !quote;
+    let backslash = backslash.wrapping_sub(ONES) & !backslash;
+    (control | quote | backslash) & HIGH
+}
+
+/// Appends the canonical JSON string (RFC 8785 §3.2.2.2) of `text`.
+pub(crate) fn push(out: &mut String, text: &str) {
+    out.push('"');
+    push_escaped(out, text);
+    out.push('"');
+}
+
+/// What stands between the quotes.
+pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    loop {
+        let end = plain_until(bytes, start);
+        out.push_str(&text[start..end]);
+        let Some(&byte) = bytes.get(end) else { break };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            control => {
+                out.push_str("\\u00");
+                crate::hash::push_hex(out, &[control]);
+            }
+        }
+        start = end + 1;
+    }
+}
+
+/// Whether `text` is exactly one JSON string, as to where it begins and ends.
+pub(crate) fn is_one_string(text: &str) -> bool {
+    text.starts_with('"') && end_of_string(text.as_bytes(), 0) == Some(text.len())
+}
+
+/// Index behind the closing quote of the string that begins at `start`; escapes are stepped over, not checked.
+pub(crate) fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at = plain_until(bytes, at);
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => return None,
+        }
+    }
+}
+
+/// Order of names by UTF-16 code units (RFC 8785 §3.2.3).
+pub(crate) fn order(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    match a.iter().zip(b).position(|(x, y)| x != y) {
+        None => a.len().cmp(&b.len()),
+        // UTF-8 sorts by code point. UTF-16 differs in one thing: surrogates (first byte F0 to F4 here) come before
+        // U+E000 to U+FFFF (EE and EF).
+        Some(at) => units(a[at]).cmp(&units(b[at])),
+    }
+}
+
+fn units(byte: u8) -> u8 {
+    match byte {
+        0xee | 0xef => byte + 0x10,
+        _ => byte,
+    }
+}

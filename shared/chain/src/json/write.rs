@@ -1,0 +1,49 @@
+//! Canonical text of a tree. Never sorts: the tree is in order already.
+
+use super::{Form, Text, Tree, Value, number, text};
+
+impl Tree<'_> {
+    /// Appends the canonical text of `value`. Only for trees without faults.
+    pub(crate) fn push(&self, out: &mut String, value: Value) {
+        match value {
+            Value::Null => out.push_str("null"),
+            Value::Bool(true) => out.push_str("true"),
+            Value::Bool(false) => out.push_str("false"),
+            Value::Number(start, end) => number::push(out, self.number(start, end)),
+            Value::Text(text) => self.push_text(out, text),
+            Value::Array(first, end) => {
+                out.push('[');
+                for (index, &element) in self.elements(first, end).iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    self.push(out, element);
+                }
+                out.push(']');
+            }
+            Value::Object(first, end) => {
+                out.push('{');
+                for (index, member) in self.members(first, end).iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    self.push_text(out, member.name);
+                    out.push(':');
+                    self.push(out, member.value);
+                }
+                out.push('}');
+            }
+            Value::TooDeep => debug_assert!(false, "written in spite of a fault"),
+        }
+    }
+
+    pub(crate) fn push_text(&self, out: &mut String, string: Text) {
+        if string.form == Form::Verbatim {
+            out.push('"');
+            out.push_str(self.text(string));
+            out.push('"');
+        } else {
+            text::push(out, self.text(string));
+        }
+    }
+}
