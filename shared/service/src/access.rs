@@ -1,23 +1,52 @@
 //! From a credential to a [`Caller`]: token and key caches, key set, status feed.
+//!
+//! No credential is kept, logged or shown: caches are keyed by its SHA-256.
 
+pub(crate) mod cache;
+mod remote;
+mod ring;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::ensure;
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use url::Url;
+use uuid::Uuid;
 
-use crate::caller::Caller;
+use self::cache::{Cache, Digest, Known, digest};
+use self::remote::Remote;
+use self::ring::Ring;
+use crate::caller::{Caller, Kind, Tenant};
 use crate::error::ApiError;
-use crate::exchange;
+use crate::exchange::{self, Exchanges, Failure};
 use crate::keys::Jwks;
+use crate::request;
 use crate::shutdown::Shutdown;
-use crate::status::Feed;
+use crate::status::{self, Feed, TenantStatus};
+use crate::token::{self, Expected, Refusal};
 
 /// Audience of tokens for auth-service.
 pub const AUTH_AUDIENCE: &str = "veritrail-auth";
 /// Audience of tokens for log-service.
 pub const LOGS_AUDIENCE: &str = "veritrail-logs";
+
+/// Oldest status feed on which anything but an append is answered.
+const STALE_AFTER: Duration = Duration::from_secs(5);
+/// Oldest status feed on which appends go on: losing audit entries is the greater harm.
+const APPEND_GRACE: Duration = Duration::from_mins(1);
+/// Half of the credentials that are remembered.
+const CACHE_HALF: usize = 25_000;
+/// Tenants whose code is remembered.
+const MAX_TENANTS: usize = 100_000;
+/// A token from an API key is exchanged anew this many seconds before it expires.
+const RENEW_BEFORE: i64 = 60;
 
 /// How a service verifies callers against an auth-service elsewhere.
 #[derive(Debug, Clone)]
@@ -32,16 +61,91 @@ pub struct AccessConfig {
     pub internal_secret: SecretString,
 }
 
+/// How often auth-service is asked, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between two questions for the status feed.
+    pub status_every: Duration,
+    /// Between two questions for the key set.
+    pub keys_every: Duration,
+    /// Shortest time between two fetches of the key set for keys that are not in it.
+    pub keys_pause: Duration,
+    /// Longest time for one answer.
+    pub patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            status_every: Duration::from_secs(1),
+            keys_every: Duration::from_secs(30),
+            keys_pause: Duration::from_secs(3),
+            patience: Duration::from_secs(2),
+        }
+    }
+}
+
 /// Verifies callers. Clones share caches, key set and feed.
 #[derive(Clone)]
-pub struct Access {}
+pub struct Access {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    expected: Expected,
+    ring: Ring,
+    feed: Feed,
+    exchanges: Exchanges,
+    cache: Cache,
+    tenants: Mutex<Tenants>,
+}
+
+/// Codes and ids of tenants as tokens named them; both are immutable.
+#[derive(Default)]
+struct Tenants {
+    codes: HashMap<Uuid, String>,
+    ids: HashMap<String, Uuid>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Access").field(&self.inner.expected).finish()
+    }
+}
 
 impl Access {
     /// Starts the pollers of key set and status feed; they end with `shutdown`. Does not wait for
-    /// auth-service: until it has answered once, requests get 503.
+    /// auth-service: until it has answered once, requests get 503. Needs a runtime.
     pub fn start(config: AccessConfig, shutdown: &Shutdown) -> anyhow::Result<Self> {
-        let _ = (config, shutdown);
-        todo!()
+        Self::start_with(config, Timing::default(), shutdown)
+    }
+
+    /// [`Access::start`] in another rhythm.
+    pub fn start_with(
+        config: AccessConfig,
+        timing: Timing,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        let remote = Remote::new(&config.auth_url, config.internal_secret, timing.patience)?;
+        let expected = Expected {
+            issuer: config.issuer,
+            audience: config.audience,
+        };
+        let ring = Ring::remote(remote.clone(), timing.keys_pause);
+        let exchanger = remote.clone();
+        let source = exchange::Source::local(move |key| {
+            let remote = exchanger.clone();
+            Box::pin(async move { remote.exchange(key).await })
+        });
+        let access = Self::new(expected, ring, Feed::new(), source);
+        let feed = access.inner.feed.clone();
+        let stop = shutdown.clone();
+        tokio::spawn(status::poll(feed, timing.status_every, stop, move |etag| {
+            let remote = remote.clone();
+            async move { remote.status(etag.as_ref()).await }
+        }));
+        tokio::spawn(poll_keys(access.clone(), timing, shutdown.clone()));
+        Ok(access)
     }
 
     /// auth-service verifying its own callers: it owns keys, feed and exchange.
@@ -52,47 +156,305 @@ impl Access {
         feed: Feed,
         exchange: exchange::Source,
     ) -> Self {
-        let _ = (issuer.into(), audience, keys, feed, exchange);
-        todo!()
+        let issuer = issuer.into();
+        let expected = Expected { issuer, audience };
+        Self::new(expected, Ring::local(keys), feed, exchange)
     }
 
-    /// Verifies the `authorization` header. 401 without one good bearer credential, 503 when
-    /// auth-service is needed and does not answer.
+    fn new(expected: Expected, ring: Ring, feed: Feed, source: exchange::Source) -> Self {
+        let inner = Inner {
+            expected,
+            ring,
+            feed,
+            exchanges: Exchanges::new(source),
+            cache: Cache::new(CACHE_HALF),
+            tenants: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Verifies the `authorization` header: a token or an API key. 401 without exactly one good
+    /// bearer credential, 503 when auth-service is needed and does not answer. The status feed is
+    /// not asked.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        let _ = headers;
-        todo!()
+        let credential = bearer(headers)?;
+        let now = unix_now();
+        let caller = if exchange::is_key(credential) {
+            self.by_key(credential, now).await?
+        } else {
+            self.by_token(credential, now).await?
+        };
+        Ok(caller)
+    }
+
+    async fn by_token(&self, token: &str, now: i64) -> Result<Caller, ApiError> {
+        if token.len() > token::MAX_BYTES {
+            return Err(refused("too long"));
+        }
+        let digest = digest(token);
+        if let Some(known) = self.known(&digest) {
+            return if known.caller.expires_at > now {
+                Ok(known.caller.clone())
+            } else {
+                Err(expired())
+            };
+        }
+        let (caller, epoch) = self.verify(token, now).await?;
+        let fresh_until = caller.expires_at;
+        self.remember(digest, &caller, fresh_until, epoch);
+        Ok(caller)
+    }
+
+    async fn by_key(&self, key: &str, now: i64) -> Result<Caller, ApiError> {
+        let digest = digest(key);
+        let known = self.known(&digest);
+        if let Some(known) = &known
+            && known.fresh_until > now
+        {
+            return Ok(known.caller.clone());
+        }
+        let usable = known.filter(|known| known.caller.expires_at > now);
+        let desk = self.inner.exchanges.desk(digest);
+        let mut desk = match (desk.try_lock(), &usable) {
+            (Ok(desk), _) => desk,
+            // Somebody is renewing it, and what there is still holds.
+            (Err(_), Some(known)) => return Ok(known.caller.clone()),
+            (Err(_), None) => desk.lock().await,
+        };
+        if let Some(known) = self.known(&digest)
+            && known.fresh_until > now
+        {
+            return Ok(known.caller.clone());
+        }
+        match self.inner.exchanges.run(&mut desk, key).await {
+            Ok(token) => {
+                let (caller, epoch) = self.verify(&token, now).await?;
+                if caller.principal.kind != Kind::Service {
+                    exchange::refuse(&mut desk);
+                    return Err(refused("exchanged for no service account"));
+                }
+                *desk = None;
+                let life = caller.expires_at - now;
+                let fresh_until = caller.expires_at - RENEW_BEFORE.min(life / 4);
+                self.remember(digest, &caller, fresh_until, epoch);
+                Ok(caller)
+            }
+            Err(Failure::Refused) => Err(refused("API key")),
+            Err(Failure::Unavailable(source)) => match usable {
+                Some(known) => Ok(known.caller.clone()),
+                None => Err(unavailable(source)),
+            },
+        }
+    }
+
+    fn known(&self, digest: &Digest) -> Option<Arc<Known>> {
+        let epoch = self.inner.ring.epoch();
+        let known = self.inner.cache.get(digest)?;
+        (known.epoch == epoch).then_some(known)
+    }
+
+    fn remember(&self, digest: Digest, caller: &Caller, fresh_until: i64, epoch: u64) {
+        let known = Known {
+            caller: caller.clone(),
+            fresh_until,
+            epoch,
+        };
+        self.inner.cache.insert(digest, Arc::new(known));
+    }
+
+    /// Verifies against the key set, and against a newer one when the key is not in it.
+    async fn verify(&self, token: &str, now: i64) -> Result<(Caller, u64), ApiError> {
+        let Inner { ring, expected, .. } = &*self.inner;
+        let (mut epoch, keys) = ring.current();
+        let mut verdict = token::verify(token, &keys, expected, now);
+        if verdict.as_ref().err() == Some(&Refusal::UnknownKey) {
+            let renewed = ring.renew(&keys).await;
+            renewed.map_err(|ring::Unavailable(source)| unavailable(source))?;
+            let (newer_epoch, newer) = ring.current();
+            epoch = newer_epoch;
+            verdict = token::verify(token, &newer, expected, now);
+        }
+        let caller = verdict.map_err(|refusal| match refusal {
+            Refusal::Expired => expired(),
+            Refusal::UnknownKey => refused("unknown key"),
+            Refusal::Bad(why) => refused(why),
+        })?;
+        if let Some(tenant) = &caller.tenant
+            && !self.agrees(tenant)
+        {
+            return Err(refused("tenant and tenant_id disagree"));
+        }
+        Ok((caller, epoch))
+    }
+
+    /// Whether id and code belong together as far as earlier tokens said.
+    fn agrees(&self, tenant: &Tenant) -> bool {
+        let tenants = self.inner.tenants.lock();
+        let mut tenants = tenants.unwrap_or_else(PoisonError::into_inner);
+        let code = tenants.codes.get(&tenant.id);
+        let id = tenants.ids.get(&tenant.code);
+        match (code, id) {
+            (None, None) => {
+                if tenants.codes.len() < MAX_TENANTS {
+                    tenants.codes.insert(tenant.id, tenant.code.clone());
+                    tenants.ids.insert(tenant.code.clone(), tenant.id);
+                }
+                true
+            }
+            (code, id) => code == Some(&tenant.code) && id == Some(&tenant.id),
+        }
     }
 
     /// The status feed's word on a read, now: 503 `status_stale` when the feed is older than 5 s,
     /// 403 `tenant_suspended`, 401 for a disabled principal or key. The extractor has asked this
     /// already; streams and long answers ask again.
     pub fn admit_read(&self, caller: &Caller) -> Result<(), ApiError> {
-        let _ = caller;
-        todo!()
+        self.admit(caller, STALE_AFTER, false)
     }
 
-    /// The same for an append: also 403 `tenant_archived`; a stale feed is good for 60 s.
+    /// The same for an append: also 403 `tenant_archived`; a feed is good for 60 s.
     pub fn admit_write(&self, caller: &Caller) -> Result<(), ApiError> {
-        let _ = caller;
-        todo!()
+        self.admit(caller, APPEND_GRACE, true)
     }
 
-    /// The same for a change (users, partitions, settings): also 403 `tenant_archived`, and
-    /// nothing on a stale feed.
+    /// The same for a change (users, partitions, settings): also 403 `tenant_archived`; a feed is
+    /// good for 5 s.
     pub fn admit_change(&self, caller: &Caller) -> Result<(), ApiError> {
-        let _ = caller;
-        todo!()
+        self.admit(caller, STALE_AFTER, true)
     }
 
     /// [`Access::admit_write`] as the ledger's lane asks it a second time, right before linking.
     pub fn admit_append(&self, caller: &Caller) -> bool {
-        let _ = caller;
-        todo!()
+        self.admit_write(caller).is_ok()
+    }
+
+    fn admit(&self, caller: &Caller, good_for: Duration, writes: bool) -> Result<(), ApiError> {
+        let (set, age) = self.inner.feed.read();
+        if age.is_none_or(|age| age > good_for) {
+            return Err(ApiError::Unavailable {
+                code: "status_stale",
+                retry_after: Duration::from_secs(2),
+                source: None,
+            });
+        }
+        let principal = &caller.principal;
+        let old = set.not_before.get(&principal.id);
+        let revoked = set.principals.contains(&principal.id)
+            || caller.key.is_some_and(|key| set.keys.contains(&key))
+            || old.is_some_and(|start| caller.issued_at < *start);
+        if revoked {
+            let code = "credential_revoked";
+            return Err(ApiError::Unauthorized { code });
+        }
+        // What happened to a suspended tenant must still get into its trail.
+        let tenant = caller.tenant.as_ref();
+        let tenant = tenant.filter(|_| principal.kind != Kind::System);
+        match tenant.and_then(|tenant| set.tenants.get(&tenant.id)) {
+            Some(TenantStatus::Suspended) => {
+                let code = "tenant_suspended";
+                Err(ApiError::Forbidden { code })
+            }
+            Some(TenantStatus::Archived) if writes => {
+                let code = "tenant_archived";
+                Err(ApiError::Forbidden { code })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The feed that this access looks at.
     pub fn feed(&self) -> &Feed {
-        todo!()
+        &self.inner.feed
+    }
+
+    /// For a health check: an error while requests would get 503.
+    pub fn ready(&self) -> anyhow::Result<()> {
+        ensure!(!self.inner.ring.is_empty(), "no key set");
+        let age = self.inner.feed.age();
+        let fresh = age.is_some_and(|age| age <= STALE_AFTER);
+        ensure!(fresh, "status feed stale");
+        Ok(())
+    }
+
+    async fn identify(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let caller = self.authenticate(headers).await?;
+        request::identify(&caller);
+        Ok(caller)
+    }
+}
+
+/// Keeps the key set: often until there is one, then seldom.
+async fn poll_keys(access: Access, timing: Timing, shutdown: Shutdown) {
+    let ring = &access.inner.ring;
+    let mut failing = false;
+    loop {
+        let answer = tokio::select! {
+            answer = ring.poll() => answer,
+            () = shutdown.wait() => return,
+        };
+        match (&answer, failing) {
+            (Err(error), false) => {
+                tracing::warn!(error = format!("{error:#}"), "key set not fetched");
+            }
+            (Ok(()), true) => tracing::info!("key set fetched"),
+            _ => {}
+        }
+        failing = answer.is_err();
+        let wait = if ring.is_empty() {
+            timing.status_every.min(Duration::from_millis(250))
+        } else {
+            timing.keys_every
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shutdown.wait() => return,
+        }
+    }
+}
+
+/// The one bearer credential (RFC 6750 §2.1); never from the address or the body.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = given.next() else {
+        let code = "no_credential";
+        return Err(ApiError::Unauthorized { code });
+    };
+    if given.next().is_some() {
+        return Err(refused("two authorization headers"));
+    }
+    let value = value.to_str().map_err(|_| refused("not ASCII"))?;
+    match value.split_once(' ') {
+        Some((scheme, credential)) if scheme.eq_ignore_ascii_case("bearer") => Ok(credential),
+        _ => Err(refused("not a bearer credential")),
+    }
+}
+
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// 401; the reason is for the log alone.
+fn refused(why: &'static str) -> ApiError {
+    tracing::debug!(why, "credential refused");
+    let code = "bad_credential";
+    ApiError::Unauthorized { code }
+}
+
+fn expired() -> ApiError {
+    let code = "token_expired";
+    ApiError::Unauthorized { code }
+}
+
+fn unavailable(source: Option<anyhow::Error>) -> ApiError {
+    ApiError::Unavailable {
+        code: "auth_unavailable",
+        retry_after: Duration::from_secs(2),
+        source,
     }
 }
 
@@ -110,8 +472,10 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let _ = (parts, state);
-        todo!()
+        let access = Access::from_ref(state);
+        let caller = access.identify(&parts.headers).await?;
+        access.admit_write(&caller)?;
+        Ok(Self(caller))
     }
 }
 
@@ -123,7 +487,13 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let _ = (parts, state);
-        todo!()
+        let access = Access::from_ref(state);
+        let caller = access.identify(&parts.headers).await?;
+        if parts.method == Method::GET || parts.method == Method::HEAD {
+            access.admit_read(&caller)?;
+        } else {
+            access.admit_change(&caller)?;
+        }
+        Ok(caller)
     }
 }

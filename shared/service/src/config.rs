@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use anyhow::{Context, bail, ensure};
+use axum::http::HeaderValue;
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::http::Settings;
+use crate::access::AccessConfig;
+use crate::http::{Limits, Settings};
 
 /// Limits and browser access of the public listener.
 #[derive(Debug, Clone, Args)]
@@ -31,9 +35,35 @@ pub struct Http {
 }
 
 impl Http {
+    /// The settings for [`crate::http::serve`]; an error names the variable.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        todo!()
+        ensure!(self.max_connections > 0, "MAX_CONNECTIONS: at least 1");
+        let connections = self
+            .max_connections
+            .min(tokio::sync::Semaphore::MAX_PERMITS);
+        let origins = self.cors_origins.iter().map(|origin| self::origin(origin));
+        Ok(Settings {
+            limits: Limits {
+                connections,
+                body_bytes: self.max_body_bytes,
+                tenant_body_bytes: self.max_tenant_body_bytes,
+                drain: Duration::from_secs(self.drain_seconds),
+                ..Limits::default()
+            },
+            cors_origins: origins.collect::<anyhow::Result<_>>()?,
+        })
     }
+}
+
+/// `scheme://host[:port]` as browsers send it; no wildcard, since callers bring credentials.
+fn origin(text: &str) -> anyhow::Result<HeaderValue> {
+    let url = Url::parse(text).ok();
+    let same = url.is_some_and(|url| url.origin().ascii_serialization() == text);
+    ensure!(
+        same,
+        "CORS_ORIGINS: `{text}` is not an origin such as https://app.example.com"
+    );
+    HeaderValue::from_str(text).context("CORS_ORIGINS")
 }
 
 /// Logs and metrics.
@@ -62,6 +92,18 @@ pub struct Auth {
     pub internal: InternalSecret,
 }
 
+impl Auth {
+    /// What [`crate::Access::start`] takes, for a service of this audience.
+    pub fn access(&self, audience: &'static str) -> anyhow::Result<AccessConfig> {
+        Ok(AccessConfig {
+            auth_url: self.auth_url.clone(),
+            issuer: self.issuer.clone(),
+            audience,
+            internal_secret: self.internal.resolve()?,
+        })
+    }
+}
+
 /// The secret that services share for the status feed.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Authentication")]
@@ -77,17 +119,28 @@ pub struct InternalSecret {
 impl InternalSecret {
     /// The secret from the setting or the file; an error names the variables when neither is set.
     pub fn resolve(&self) -> anyhow::Result<SecretString> {
-        todo!()
+        let file = self.internal_secret_file.as_deref();
+        secret(self.internal_secret.as_ref(), file, "INTERNAL_SECRET")
     }
 }
 
-/// A secret from a setting or from a file (whose trailing line break is dropped). Both or neither
-/// is an error that names the variable.
+/// A secret from a setting or from a file (whose trailing line break is dropped). Both, neither or
+/// an empty one is an error that names the variable.
 pub fn secret(
     value: Option<&SecretString>,
     file: Option<&Path>,
     variable: &str,
 ) -> anyhow::Result<SecretString> {
-    let _ = (value, file, variable);
-    todo!()
+    let secret = match (value, file) {
+        (Some(value), None) => value.clone(),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file);
+            let text = text.with_context(|| format!("{variable}_FILE: {}", file.display()))?;
+            SecretString::from(text.trim_end_matches(['\r', '\n']))
+        }
+        (Some(_), Some(_)) => bail!("{variable} and {variable}_FILE: set one of them"),
+        (None, None) => bail!("{variable} or {variable}_FILE must be set"),
+    };
+    ensure!(!secret.expose_secret().is_empty(), "{variable}: empty");
+    Ok(secret)
 }

@@ -2,17 +2,25 @@
 //!
 //! Internal text never gets into one; it is logged once, at the boundary, with its whole source chain.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+use crate::request;
+
+/// Most places that one problem document lists.
+const MAX_PLACES: usize = 1000;
 
 /// One place in a request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Place {
     /// A JSON Pointer into the body (`/entries/3/action`; empty: the whole), or `query.NAME`,
-    /// `path.NAME`, `header.NAME`.
+    /// `path.NAME`, `form.NAME`, `header.NAME`.
     pub path: String,
     pub message: String,
 }
@@ -75,6 +83,107 @@ impl ApiError {
             source: Some(source.into()),
         }
     }
+
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The stable code that clients branch on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized { code }
+            | Self::Forbidden { code }
+            | Self::Conflict { code, .. }
+            | Self::BadRequest { code, .. }
+            | Self::Unavailable { code, .. } => code,
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Timeout => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Invalid(_) => "invalid",
+            Self::TooMany { .. } => "too_many_requests",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany { retry_after } | Self::Unavailable { retry_after, .. } => {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+
+    /// Splits into what the client may see and what only the log may.
+    fn split(self) -> (Problem, Option<anyhow::Error>) {
+        let status = self.status();
+        let code = self.code();
+        let mut detail = sentence(code).map(Cow::Borrowed);
+        let mut errors = Vec::new();
+        let mut source = None;
+        match self {
+            Self::Conflict { detail: text, .. } | Self::BadRequest { detail: text, .. } => {
+                detail = Some(Cow::Owned(text));
+            }
+            Self::Invalid(mut places) => {
+                if places.len() > MAX_PLACES {
+                    let more = places.len() - MAX_PLACES;
+                    detail = Some(Cow::Owned(format!("{more} more places are not listed")));
+                    places.truncate(MAX_PLACES);
+                }
+                errors = places;
+            }
+            Self::Unavailable { source: cause, .. } => source = cause,
+            Self::Internal(cause) => source = Some(cause),
+            _ => {}
+        }
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id: request::id(),
+            errors,
+        };
+        (problem, source)
+    }
+}
+
+/// What a code means, in a sentence for people. Codes that are not here need none.
+fn sentence(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "no_credential" => "this needs a bearer token or an API key",
+        "bad_credential" => "the credential is not valid",
+        "credential_revoked" => "the credential was revoked",
+        "token_expired" => "the token has expired",
+        "forbidden" => "the role or scope does not allow this",
+        "no_tenant" => "this belongs to a tenant, and the caller has none",
+        "tenant_suspended" => "the tenant is suspended",
+        "tenant_archived" => "the tenant is archived: it can be read, not written",
+        "status_stale" => "it is not known right now which tenants and accounts are in order",
+        "auth_unavailable" => "the credential cannot be verified right now",
+        "request_timeout" => "the body stopped coming",
+        "too_large" => "the body is longer than this route takes",
+        "too_many_requests" => "too much at once",
+        _ => return None,
+    })
 }
 
 /// Anything unexpected is a 500.
@@ -86,18 +195,58 @@ impl From<anyhow::Error> for ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        write!(f, "{} {}", self.status().as_u16(), self.code())
     }
+}
+
+impl std::error::Error for ApiError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable { source, .. } => source.as_ref().map(AsRef::as_ref),
+            Self::Internal(source) => Some(source.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// What the boundary logs of a failed request; travels in the response's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) code: &'static str,
+    pub(crate) source: Option<Arc<anyhow::Error>>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        todo!()
+        let status = self.status();
+        let code = self.code();
+        let retry_after = self.retry_after();
+        let (problem, source) = self.split();
+        // A problem holds strings and numbers only, which always serialise.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = match code {
+                "no_credential" => "Bearer realm=\"veritrail\"",
+                _ => "Bearer realm=\"veritrail\", error=\"invalid_token\"",
+            };
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = retry_after {
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let source = source.map(Arc::new);
+        response.extensions_mut().insert(Failure { code, source });
+        response
     }
 }
 
-/// A problem document (RFC 9457), for OpenAPI.
+/// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
@@ -105,12 +254,12 @@ pub struct Problem {
     pub title: &'static str,
     pub status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub detail: Option<Cow<'static, str>>,
     /// Stable; what a client branches on.
     pub code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Most places listed: 1,000.
+    /// At most 1,000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Place>,
 }

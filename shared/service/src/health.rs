@@ -1,11 +1,28 @@
 //! `/livez`, `/readyz` and `/health`.
+//!
+//! Anybody may ask, so the checks run at most once a second and their errors go to the log alone.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use futures_util::future::BoxFuture;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::future::{BoxFuture, join_all};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use crate::access::Access;
+use crate::extract::Json;
+
+/// Longest time for one check.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an outcome is good for.
+const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// The named checks of a process, each bounded in time. Clones share them.
 #[derive(Clone, Default)]
@@ -13,7 +30,7 @@ pub struct Health {
     checks: Vec<(&'static str, Check)>,
 }
 
-type Check = std::sync::Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+type Check = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,7 +52,7 @@ impl Health {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let boxed: Check = std::sync::Arc::new(move || Box::pin(check()));
+        let boxed: Check = Arc::new(move || Box::pin(check()));
         self.checks.push((name, boxed));
         self
     }
@@ -50,7 +67,126 @@ impl Health {
     /// The three routes. `/livez` says that the process serves; `/readyz` 200 or 503 without
     /// detail; `/health` the same, with the state of each check for a caller with any role.
     pub fn router(self, access: Access) -> Router {
-        let _ = access;
-        todo!()
+        let state = Arc::new(Shared {
+            health: self,
+            access,
+            last: Mutex::default(),
+        });
+        Router::new()
+            .route("/livez", get(async || Json(Report::of(true))))
+            .route("/readyz", get(ready))
+            .route("/health", get(health))
+            .with_state(state)
     }
+
+    async fn run(&self) -> Vec<Outcome> {
+        let runs = self.checks.iter().map(|(name, check)| async move {
+            let failure = match timeout(PATIENCE, check()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(_) => Some("timed out".to_owned()),
+            };
+            (*name, failure)
+        });
+        join_all(runs).await
+    }
+}
+
+/// A check's name and why it failed.
+type Outcome = (&'static str, Option<String>);
+
+struct Shared {
+    health: Health,
+    access: Access,
+    last: Mutex<Option<(Instant, Vec<Outcome>)>>,
+}
+
+impl Shared {
+    /// The state of each check, from at most a second ago. Those who ask meanwhile wait.
+    async fn checks(&self) -> Vec<(&'static str, bool)> {
+        let mut last = self.last.lock().await;
+        let outcomes = match last.take() {
+            Some((at, outcomes)) if at.elapsed() < GOOD_FOR => (at, outcomes),
+            before => {
+                let outcomes = self.health.run().await;
+                log_changes(before.map(|(_, outcomes)| outcomes), &outcomes);
+                (Instant::now(), outcomes)
+            }
+        };
+        let states = outcomes.1.iter();
+        let states = states.map(|(name, failure)| (*name, failure.is_none()));
+        let states = states.collect();
+        *last = Some(outcomes);
+        states
+    }
+}
+
+fn log_changes(before: Option<Vec<Outcome>>, now: &[Outcome]) {
+    let before = before.unwrap_or_default();
+    for (index, (name, failure)) in now.iter().enumerate() {
+        let failed_before = before
+            .get(index)
+            .is_some_and(|(_, failure)| failure.is_some());
+        match failure {
+            Some(error) if !failed_before => tracing::warn!(check = name, error, "check fails"),
+            None if failed_before => tracing::info!(check = name, "check passes again"),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<CheckReport>,
+}
+
+#[derive(Serialize)]
+struct CheckReport {
+    name: &'static str,
+    status: &'static str,
+}
+
+fn word(passes: bool) -> &'static str {
+    if passes { "ok" } else { "failing" }
+}
+
+impl Report {
+    fn of(passes: bool) -> Self {
+        Self {
+            status: word(passes),
+            checks: Vec::new(),
+        }
+    }
+
+    fn into_answer(self) -> Response {
+        let status = match self.status {
+            "ok" => StatusCode::OK,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let checks = shared.checks().await;
+    Report::of(checks.iter().all(|(_, passes)| *passes)).into_answer()
+}
+
+async fn health(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let checks = shared.checks().await;
+    let mut report = Report::of(checks.iter().all(|(_, passes)| *passes));
+    // Whoever cannot be verified right now gets what everybody gets.
+    if let Ok(caller) = shared.access.authenticate(&headers).await
+        && shared.access.admit_read(&caller).is_ok()
+        && !caller.roles.is_empty()
+    {
+        let checks = checks.into_iter().map(|(name, passes)| CheckReport {
+            name,
+            status: word(passes),
+        });
+        report.checks = checks.collect();
+    }
+    report.into_answer()
 }

@@ -1,18 +1,41 @@
 //! The server loop with its limits, and the one middleware that everything passes.
+//!
+//! hyper refuses what is not HTTP by itself (400, 431 without a document); everything that gets as
+//! far as a router is answered through [`boundary`].
 
+mod boundary;
+mod stream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use tokio::net::TcpListener;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::{Router, body::Body};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+use tower_http::cors::CorsLayer;
 
+use self::boundary::Boundary;
+use self::stream::Stream;
+use crate::body::Intake;
+use crate::error::ApiError;
+use crate::request;
 use crate::shutdown::Shutdown;
 
 /// What one process takes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// From the first byte of a request (or the connection's idling) to the end of its headers.
+    /// From the connection's becoming idle, or its start, to the end of a request's headers.
     pub header_timeout: Duration,
-    /// Longest pause in a body, and in the client's reading of an answer.
+    /// Longest time without progress in a body, and in the client's taking of an answer.
     pub body_timeout: Duration,
     /// Connections at once; more wait in the kernel's backlog.
     pub connections: usize,
@@ -45,14 +68,48 @@ impl Default for Limits {
 pub struct Settings {
     pub limits: Limits,
     /// Origins that browsers may call from; none: no CORS headers at all.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<HeaderValue>,
 }
 
 /// A router with the middleware and the fallbacks: what [`serve`] serves, and what tests call by
 /// `oneshot`.
 pub fn app(router: Router, settings: &Settings) -> Router {
-    let _ = settings;
-    router
+    let limits = &settings.limits;
+    let intake = Intake::new(
+        limits.body_timeout,
+        limits.body_bytes,
+        limits.tenant_body_bytes,
+    );
+    let router = router
+        .fallback(async || ApiError::NotFound)
+        .layer(Boundary::new(Arc::new(intake)));
+    if settings.cors_origins.is_empty() {
+        return router;
+    }
+    router.layer(cors(settings.cors_origins.clone()))
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let methods = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("idempotency-key"),
+        request::X_REQUEST_ID,
+        request::TRACEPARENT,
+    ];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods(methods)
+        .allow_headers(headers)
+        .expose_headers([request::X_REQUEST_ID, header::RETRY_AFTER])
+        .max_age(Duration::from_hours(1))
 }
 
 /// Serves until `shutdown`, then finishes requests in progress for at most `limits.drain`. Wraps
@@ -63,6 +120,92 @@ pub async fn serve(
     settings: Settings,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let _ = (listener, app(router, &settings), shutdown);
-    todo!()
+    let app = app(router, &settings);
+    let limits = settings.limits;
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let cut = CancellationToken::new();
+    let _cut_on_drop = cut.clone().drop_guard();
+    loop {
+        // A place first: over the cap nobody is accepted and nobody who was is kept waiting.
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = shutdown.wait() => break,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        let connection = serve_connection(socket, peer, app.clone(), &limits, graceful.watcher());
+        let cut = cut.clone();
+        tokio::spawn(async move {
+            metrics::gauge!("http_connections").increment(1);
+            tokio::select! {
+                () = connection => {}
+                () = cut.cancelled() => {}
+            }
+            metrics::gauge!("http_connections").decrement(1);
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests were still in progress after the drain time and were cut off");
+    }
+    Ok(())
+}
+
+/// Out of descriptors or memory, accepting again at once would spin; a connection that died in
+/// the backlog is no reason to wait.
+async fn pause_after(error: &std::io::Error) {
+    use std::io::ErrorKind as Kind;
+    let theirs = [
+        Kind::ConnectionAborted,
+        Kind::ConnectionReset,
+        Kind::ConnectionRefused,
+    ];
+    if !theirs.contains(&error.kind()) {
+        tracing::error!(%error, "cannot accept connections");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn serve_connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    limits: &Limits,
+    watcher: Watcher,
+) -> impl Future<Output = ()> + use<> {
+    // Small answers must not wait for acknowledgements; where it fails the connection is gone.
+    let _ = socket.set_nodelay(true);
+    let io = TokioIo::new(Stream::new(socket, limits.body_timeout));
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        app.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .pipeline_flush(true)
+        .serve_connection(io, service);
+    let connection = watcher.watch(connection);
+    async move {
+        // Clients that go away or do not speak HTTP are everyday matters.
+        if let Err(error) = connection.await {
+            tracing::debug!(%peer, %error, "connection ended");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Graceful stop: one token that everything watches, and the signals that pull it.
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Asks everything that holds a clone to finish. Clones share one fate.
@@ -11,9 +12,28 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Also pulled by the first SIGINT or SIGTERM. A second one ends the process at once.
+    /// Also pulled by the first SIGINT or SIGTERM; a second one ends the process at once, with
+    /// exit code 130. Needs a runtime.
     pub fn on_signals() -> std::io::Result<Self> {
-        todo!()
+        let shutdown = Self::new();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let pulled = shutdown.clone();
+        tokio::spawn(async move {
+            let mut any = async || {
+                tokio::select! {
+                    _ = interrupt.recv() => "SIGINT",
+                    _ = terminate.recv() => "SIGTERM",
+                }
+            };
+            let name = any().await;
+            tracing::info!(signal = name, "stopping");
+            pulled.begin();
+            let name = any().await;
+            tracing::warn!(signal = name, "stopped without finishing");
+            std::process::exit(130);
+        });
+        Ok(shutdown)
     }
 
     /// Asks everything to stop.

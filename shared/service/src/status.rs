@@ -1,12 +1,15 @@
 //! The status feed: what is not in order right now, and how old that knowledge is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
+
+use crate::shutdown::Shutdown;
 
 /// A tenant's status, where it is not active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +40,13 @@ pub struct StatusSet {
 /// The newest known [`StatusSet`] and when it was last confirmed. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Feed {
-    shared: Arc<Shared>,
+    shared: Arc<RwLock<Snapshot>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    set: RwLock<Arc<StatusSet>>,
-    confirmed: Mutex<Option<Instant>>,
+struct Snapshot {
+    set: Arc<StatusSet>,
+    confirmed: Option<Instant>,
 }
 
 impl Feed {
@@ -54,21 +57,86 @@ impl Feed {
 
     /// A new set, true as of now.
     pub fn replace(&self, set: StatusSet) {
-        let _ = set;
-        todo!()
+        self.replace_as_of(set, Instant::now());
     }
 
     /// The set that is there is still true as of now.
     pub fn confirm(&self) {
-        todo!()
+        self.confirm_as_of(Instant::now());
+    }
+
+    /// What is known, and its age; None before the first [`Feed::replace`].
+    pub fn read(&self) -> (Arc<StatusSet>, Option<Duration>) {
+        let snapshot = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        let age = snapshot.confirmed.map(|at| at.elapsed());
+        (Arc::clone(&snapshot.set), age)
     }
 
     pub fn set(&self) -> Arc<StatusSet> {
-        todo!()
+        self.read().0
     }
 
     /// Time since the last confirmation; None before the first.
     pub fn age(&self) -> Option<Duration> {
-        todo!()
+        self.read().1
+    }
+
+    fn replace_as_of(&self, set: StatusSet, at: Instant) {
+        let mut snapshot = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        *snapshot = Snapshot {
+            set: Arc::new(set),
+            confirmed: Some(at),
+        };
+    }
+
+    fn confirm_as_of(&self, at: Instant) {
+        let mut snapshot = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        // A set that was never there cannot be confirmed.
+        if let Some(confirmed) = &mut snapshot.confirmed {
+            *confirmed = at;
+        }
+    }
+}
+
+/// Asks for the set every so often and keeps the feed; ends with `shutdown`.
+///
+/// An answer counts from when it was asked for, so time on the way makes it older, never younger.
+pub(crate) async fn poll<F, Fut>(feed: Feed, every: Duration, shutdown: Shutdown, ask: F)
+where
+    F: Fn(Option<HeaderValue>) -> Fut,
+    Fut: Future<Output = anyhow::Result<Option<(StatusSet, Option<HeaderValue>)>>>,
+{
+    let mut etag = None;
+    let mut failing = false;
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.wait() => return,
+        }
+        let asked = Instant::now();
+        let answer = tokio::select! {
+            answer = ask(etag.clone()) => answer,
+            () = shutdown.wait() => return,
+        };
+        let failed = answer.is_err();
+        match answer {
+            Ok(Some((set, tag))) => {
+                feed.replace_as_of(set, asked);
+                etag = tag;
+            }
+            Ok(None) => feed.confirm_as_of(asked),
+            Err(error) if !failing => {
+                tracing::warn!(error = format!("{error:#}"), "status feed does not answer");
+            }
+            Err(_) => {}
+        }
+        if failing && !failed {
+            tracing::info!("status feed answers again");
+        }
+        failing = failed;
+        let age = feed.age().map_or(f64::INFINITY, |age| age.as_secs_f64());
+        metrics::gauge!("status_feed_age_seconds").set(age);
     }
 }
