@@ -2,6 +2,7 @@
 //!
 //! No credential is kept, logged or shown: caches are keyed by its SHA-256.
 
+mod admission;
 pub(crate) mod cache;
 mod remote;
 mod ring;
@@ -12,14 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use url::Url;
 use uuid::Uuid;
 
+pub use self::admission::Appender;
+use self::admission::STALE_AFTER;
 use self::cache::{Cache, Digest, Known, digest};
 use self::remote::Remote;
 use self::ring::Ring;
@@ -29,7 +30,7 @@ use crate::exchange::{self, Exchanges, Failure};
 use crate::keys::Jwks;
 use crate::request;
 use crate::shutdown::Shutdown;
-use crate::status::{self, Feed, TenantStatus};
+use crate::status::{self, Feed};
 use crate::token::{self, Expected, Refusal};
 
 /// Audience of tokens for auth-service.
@@ -37,10 +38,6 @@ pub const AUTH_AUDIENCE: &str = "veritrail-auth";
 /// Audience of tokens for log-service.
 pub const LOGS_AUDIENCE: &str = "veritrail-logs";
 
-/// Oldest status feed on which anything but an append is answered.
-const STALE_AFTER: Duration = Duration::from_secs(5);
-/// Oldest status feed on which appends go on: losing audit entries is the greater harm.
-const APPEND_GRACE: Duration = Duration::from_mins(1);
 /// Half of the credentials that are remembered.
 const CACHE_HALF: usize = 25_000;
 /// Tenants whose code is remembered.
@@ -230,12 +227,13 @@ impl Access {
         }
         match self.inner.exchanges.run(&mut desk, key).await {
             Ok(token) => {
-                let (caller, epoch) = self.verify(&token, now).await?;
-                if caller.principal.kind != Kind::Service {
-                    exchange::refuse(&mut desk);
-                    return Err(refused("exchanged for no service account"));
+                // A token that is not good will not get better within a moment.
+                let granted = self.granted(&token, now).await;
+                match &granted {
+                    Err(ApiError::Unauthorized { .. }) => exchange::refuse(&mut desk),
+                    _ => *desk = None,
                 }
-                *desk = None;
+                let (caller, epoch) = granted?;
                 let life = caller.expires_at - now;
                 let fresh_until = caller.expires_at - RENEW_BEFORE.min(life / 4);
                 self.remember(digest, &caller, fresh_until, epoch);
@@ -246,6 +244,15 @@ impl Access {
                 Some(known) => Ok(known.caller.clone()),
                 None => Err(unavailable(source)),
             },
+        }
+    }
+
+    /// A token that an API key was exchanged for can only be a service account's.
+    async fn granted(&self, token: &str, now: i64) -> Result<(Caller, u64), ApiError> {
+        let (caller, epoch) = self.verify(token, now).await?;
+        match caller.principal.kind {
+            Kind::Service => Ok((caller, epoch)),
+            _ => Err(refused("exchanged for no service account")),
         }
     }
 
@@ -304,63 +311,6 @@ impl Access {
                 true
             }
             (code, id) => code == Some(&tenant.code) && id == Some(&tenant.id),
-        }
-    }
-
-    /// The status feed's word on a read, now: 503 `status_stale` when the feed is older than 5 s,
-    /// 403 `tenant_suspended`, 401 for a disabled principal or key. The extractor has asked this
-    /// already; streams and long answers ask again.
-    pub fn admit_read(&self, caller: &Caller) -> Result<(), ApiError> {
-        self.admit(caller, STALE_AFTER, false)
-    }
-
-    /// The same for an append: also 403 `tenant_archived`; a feed is good for 60 s.
-    pub fn admit_write(&self, caller: &Caller) -> Result<(), ApiError> {
-        self.admit(caller, APPEND_GRACE, true)
-    }
-
-    /// The same for a change (users, partitions, settings): also 403 `tenant_archived`; a feed is
-    /// good for 5 s.
-    pub fn admit_change(&self, caller: &Caller) -> Result<(), ApiError> {
-        self.admit(caller, STALE_AFTER, true)
-    }
-
-    /// [`Access::admit_write`] as the ledger's lane asks it a second time, right before linking.
-    pub fn admit_append(&self, caller: &Caller) -> bool {
-        self.admit_write(caller).is_ok()
-    }
-
-    fn admit(&self, caller: &Caller, good_for: Duration, writes: bool) -> Result<(), ApiError> {
-        let (set, age) = self.inner.feed.read();
-        if age.is_none_or(|age| age > good_for) {
-            return Err(ApiError::Unavailable {
-                code: "status_stale",
-                retry_after: Duration::from_secs(2),
-                source: None,
-            });
-        }
-        let principal = &caller.principal;
-        let old = set.not_before.get(&principal.id);
-        let revoked = set.principals.contains(&principal.id)
-            || caller.key.is_some_and(|key| set.keys.contains(&key))
-            || old.is_some_and(|start| caller.issued_at < *start);
-        if revoked {
-            let code = "credential_revoked";
-            return Err(ApiError::Unauthorized { code });
-        }
-        // What happened to a suspended tenant must still get into its trail.
-        let tenant = caller.tenant.as_ref();
-        let tenant = tenant.filter(|_| principal.kind != Kind::System);
-        match tenant.and_then(|tenant| set.tenants.get(&tenant.id)) {
-            Some(TenantStatus::Suspended) => {
-                let code = "tenant_suspended";
-                Err(ApiError::Forbidden { code })
-            }
-            Some(TenantStatus::Archived) if writes => {
-                let code = "tenant_archived";
-                Err(ApiError::Forbidden { code })
-            }
-            _ => Ok(()),
         }
     }
 
@@ -455,45 +405,5 @@ fn unavailable(source: Option<anyhow::Error>) -> ApiError {
         code: "auth_unavailable",
         retry_after: Duration::from_secs(2),
         source,
-    }
-}
-
-/// The caller of a route that appends: where [`Caller`] as an extractor asks for
-/// [`Access::admit_read`] on GET and HEAD and [`Access::admit_change`] on every other method, this
-/// asks for [`Access::admit_write`], so that appends outlive a silent auth-service.
-#[derive(Debug, Clone)]
-pub struct Appender(pub Caller);
-
-impl<S> FromRequestParts<S> for Appender
-where
-    Access: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let access = Access::from_ref(state);
-        let caller = access.identify(&parts.headers).await?;
-        access.admit_write(&caller)?;
-        Ok(Self(caller))
-    }
-}
-
-impl<S> FromRequestParts<S> for Caller
-where
-    Access: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let access = Access::from_ref(state);
-        let caller = access.identify(&parts.headers).await?;
-        if parts.method == Method::GET || parts.method == Method::HEAD {
-            access.admit_read(&caller)?;
-        } else {
-            access.admit_change(&caller)?;
-        }
-        Ok(caller)
     }
 }

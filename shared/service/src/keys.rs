@@ -13,13 +13,13 @@ const MAX_KEYS: usize = 64;
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// The public keys that auth-service publishes at `/.well-known/jwks.json`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwks {
     pub keys: Vec<Jwk>,
 }
 
 /// A public key, in the members that we publish and read. Unknown members are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwk {
     pub kid: String,
     /// `OKP` or `RSA`.

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod metrics;
 pub mod permission;
 pub mod request;
+mod scope;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::caller::{Caller, Kind, Principal, Tenant};
 use crate::keys::KeySet;
-use crate::permission::{Role, Roles, Scopes};
+use crate::permission::{Role, Roles};
+use crate::scope::Scopes;
 
 /// `typ` of every access token.
 pub const TYPE: &str = "at+jwt";
