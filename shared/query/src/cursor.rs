@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{Fault, Filter, Order, filter};
+use crate::{Fault, Filter, Order, is_partition_name};
 
 /// The most chains with something left to read that one cursor can hold: with names of 63
 /// characters it stays below 8 KiB, which every proxy lets through.
@@ -90,7 +90,7 @@ fn positions(mut rest: &[u8]) -> Option<Vec<Remaining>> {
             (last.partition.as_str(), last.generation) < (partition, generation)
         });
         let to = from.checked_add(count)?;
-        if !filter::partition(partition)
+        if !is_partition_name(partition)
             || !ascending
             || generation == 0
             || count == 0

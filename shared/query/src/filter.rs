@@ -103,7 +103,7 @@ impl Filter {
         let value = match name {
             "partition" => {
                 self.partition = Some(value.clone());
-                partition(&value)
+                is_partition_name(&value)
                     .then_some(value)
                     .ok_or("not a partition name")
             }
@@ -160,8 +160,8 @@ impl Filter {
     }
 }
 
-/// `[a-z0-9][a-z0-9_-]{0,62}`
-pub(crate) fn partition(name: &str) -> bool {
+/// Whether a partition can have this name: `[a-z0-9][a-z0-9_-]{0,62}`.
+pub fn is_partition_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit())
         && name.bytes().all(|byte| word(byte) || byte == b'-')

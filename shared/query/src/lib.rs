@@ -11,7 +11,7 @@ mod question;
 mod urlencoded;
 
 pub use cursor::{Cursor, MAX_CHAINS, Remaining};
-pub use filter::Filter;
+pub use filter::{Filter, is_partition_name};
 pub use matching::Unreadable;
 pub use question::{DEFAULT_LIMIT, MAX_LIMIT, Question};
 

@@ -1,0 +1,240 @@
+//! Access to the trail is on the trail: who read what becomes entries of the tenant's `system`
+//! partition. Plain reads share one entry per principal, partition, filter and five minutes, which
+//! is written when its window ends; evidence and verification have one each, before the answer.
+//!
+//! Memory is bounded, and no read goes unrecorded: when a tenant's share is full and cannot be
+//! written, its reads are refused. A kill loses the windows that are open, at most five minutes.
+
+mod window;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chain::{Entry, Recorder, Timestamp};
+use ledger::{Append, Tenant};
+use serde_json::json;
+use service::{ApiError, Caller, Shutdown};
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+pub(crate) use self::window::Read;
+use self::window::Windows;
+use crate::State;
+use crate::state::tenant;
+
+/// The partition that access is recorded in.
+pub(crate) const SYSTEM: &str = "system";
+/// Who records: this service on its own account, not on a caller's.
+const RECORDER: Recorder<'static> = Recorder {
+    kind: "system",
+    id: "log-service",
+};
+const WINDOW: Duration = Duration::from_mins(5);
+const TICK: Duration = Duration::from_secs(5);
+/// Bytes of open and unwritten records of one tenant, and of all.
+const TENANT_SHARE: usize = 256 << 10;
+const SHARE: usize = 16 << 20;
+/// What is left at a stop is tried this often, a second apart.
+const LAST_TRIES: u32 = 5;
+
+#[derive(Default)]
+pub(crate) struct AccessRecords {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    windows: Windows,
+    /// Closed and not yet acknowledged; each keeps its id, so that writing it twice is harmless.
+    closed: VecDeque<Record>,
+    closed_bytes: usize,
+}
+
+/// One entry to be written.
+struct Record {
+    tenant: Tenant,
+    id: Uuid,
+    body: Vec<u8>,
+}
+
+impl AccessRecords {
+    /// Counts a plain read. Called before the answer is given.
+    pub(crate) async fn count(
+        &self,
+        state: &State,
+        caller: &Caller,
+        read: Read<'_>,
+    ) -> Result<(), ApiError> {
+        let tenant = tenant(caller)?;
+        if self.hold(&tenant, caller, &read) {
+            return Ok(());
+        }
+        close_and_write(state, Some(tenant.id)).await;
+        if self.hold(&tenant, caller, &read) {
+            return Ok(());
+        }
+        Err(refused(anyhow::anyhow!(
+            "access records cannot be written, and their memory is full"
+        )))
+    }
+
+    /// `false` when there is no room.
+    fn hold(&self, tenant: &Tenant, caller: &Caller, read: &Read<'_>) -> bool {
+        let mut held = self.held();
+        let unwritten = |record: &&Record| record.tenant.id == tenant.id;
+        let own: usize = held
+            .closed
+            .iter()
+            .filter(unwritten)
+            .map(|record| record.body.len())
+            .sum();
+        let own = own + held.windows.bytes_of(tenant.id);
+        let all = held.closed_bytes + held.windows.bytes();
+        let room = own < TENANT_SHARE && all < SHARE;
+        held.windows
+            .count(tenant, caller.principal, read, now(), room)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, which: impl Fn(Uuid, Instant) -> bool) {
+        let mut held = self.held();
+        for (tenant, entry) in held.windows.take(which) {
+            let id = Uuid::now_v7();
+            let body = entry.to_string().into_bytes();
+            held.closed_bytes += body.len();
+            held.closed.push_back(Record { tenant, id, body });
+        }
+    }
+
+    fn next(&self) -> Option<Record> {
+        let mut held = self.held();
+        let record = held.closed.pop_front()?;
+        held.closed_bytes -= record.body.len();
+        Some(record)
+    }
+
+    fn give_back(&self, record: Record) {
+        let mut held = self.held();
+        held.closed_bytes += record.body.len();
+        held.closed.push_back(record);
+    }
+
+    fn waiting(&self) -> usize {
+        self.held().closed.len()
+    }
+}
+
+/// Writes one access that is recorded by itself. The answer must wait for it: no record, no answer.
+pub(crate) async fn before_answer(
+    state: &State,
+    caller: &Caller,
+    action: &str,
+    partition: &str,
+    metadata: serde_json::Value,
+) -> Result<(), ApiError> {
+    let entry = json!({
+        "partition": SYSTEM,
+        "action": action,
+        "activity": if action == "partition.create" { "create" } else { "read" },
+        "actor": {"type": caller.principal.kind, "id": caller.principal.id},
+        "targets": [{"type": "partition", "id": partition}],
+        "context": {"request_id": service::request::id()},
+        "metadata": metadata,
+    });
+    let record = Record {
+        tenant: tenant(caller)?,
+        id: Uuid::now_v7(),
+        body: entry.to_string().into_bytes(),
+    };
+    write(state, &record)
+        .await
+        .map_err(|error| refused(error.into()))
+}
+
+fn refused(error: anyhow::Error) -> ApiError {
+    ApiError::unavailable("access_record_unavailable", error)
+}
+
+/// Closes the windows of a tenant (of all when absent) and writes what is closed. In a task of its
+/// own: a request that is given up must not take records with it.
+pub(crate) async fn close_and_write(state: &State, tenant: Option<Uuid>) {
+    let state = state.clone();
+    let task = async move {
+        let records = state.access_records();
+        records.close(|of, _| tenant.is_none_or(|tenant| tenant == of));
+        write_closed(&state).await;
+    };
+    if let Err(stopped) = tokio::spawn(task).await {
+        tracing::error!(error = %stopped, "access records were not written");
+    }
+}
+
+/// Each record is tried once; what fails waits for the next time. A crash between the append and
+/// the end of this loop repeats nothing, since the next process has nothing to repeat.
+async fn write_closed(state: &State) {
+    let records = state.access_records();
+    for _ in 0..records.waiting() {
+        let Some(record) = records.next() else { return };
+        match write(state, &record).await {
+            Ok(()) => {}
+            // Nothing that trying again would change, so it must not wait in front of others.
+            Err(error @ ledger::append::Error::Refused(_)) => {
+                tracing::error!(%error, "an access record was refused");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "an access record waits");
+                records.give_back(record);
+            }
+        }
+    }
+}
+
+async fn write(state: &State, record: &Record) -> Result<(), ledger::append::Error> {
+    let entry = Entry::parse(&record.body, RECORDER, record.id)
+        .expect("an entry that this file writes is one of the format");
+    let append = Append {
+        tenant: record.tenant.clone(),
+        partition: SYSTEM.to_owned(),
+        entries: vec![entry],
+        // Our own records do not depend on whether the tenant is in order.
+        admit: std::sync::Arc::new(|| true),
+    };
+    state.ledger().append(append).await.map(drop)
+}
+
+/// Until `shutdown`, then once more with everything.
+pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.wait() => break,
+            _ = ticks.tick() => {}
+        }
+        state
+            .access_records()
+            .close(|_, opened| opened.elapsed() >= WINDOW);
+        write_closed(state).await;
+    }
+    for _ in 0..LAST_TRIES {
+        close_and_write(state, None).await;
+        if state.access_records().waiting() == 0 {
+            return;
+        }
+        ticks.tick().await;
+    }
+    let lost = state.access_records().waiting();
+    tracing::error!(lost, "access records could not be written before the stop");
+}
+
+/// Of this host: a record says when a read was, its entry's `received_at` when it was recorded.
+fn now() -> Timestamp {
+    let micros = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0));
+    Timestamp::from_micros(micros).expect("this century is within the format's years")
+}

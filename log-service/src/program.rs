@@ -1,0 +1,98 @@
+//! The program `log-service`: one listener for the API, one for metrics, until a signal.
+
+use clap::{Args, Parser};
+use secrecy::{ExposeSecret as _, SecretString};
+use service::Shutdown;
+use tokio::net::TcpListener;
+
+use crate::config::Listen;
+use crate::{Config, State};
+
+/// The front of the audit trail: append, read, verify.
+///
+/// Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "log-service", version, flatten_help = true)]
+pub enum Program {
+    /// Serve the API
+    Serve(Box<Serve>),
+    /// Create the schema `ledger`, or bring it up to date
+    Migrate(Migrate),
+}
+
+#[derive(Args, Debug)]
+pub struct Serve {
+    #[command(flatten)]
+    listen: Listen,
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    http: service::config::Http,
+    #[command(flatten)]
+    telemetry: service::config::Telemetry,
+}
+
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// PostgreSQL URL of a user who may create roles and schemas
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: SecretString,
+}
+
+impl Program {
+    /// From the command line; options without a command are those of `serve`.
+    pub fn from_arguments() -> Self {
+        let mut arguments: Vec<_> = std::env::args_os().collect();
+        let first = arguments.get(1).and_then(|first| first.to_str());
+        let about = ["-h", "--help", "-V", "--version"];
+        if first.is_none_or(|first| first.starts_with('-') && !about.contains(&first)) {
+            arguments.insert(1.min(arguments.len()), "serve".into());
+        }
+        Self::parse_from(arguments)
+    }
+
+    /// Until it is done, or a signal asks it to stop.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(serve) => serve.run().await,
+            Self::Migrate(migrate) => {
+                Ok(ledger::migrate(migrate.database_url.expose_secret()).await?)
+            }
+        }
+    }
+}
+
+impl Serve {
+    async fn run(self) -> anyhow::Result<()> {
+        service::telemetry::init(&self.telemetry.log)?;
+        service::metrics::init()?;
+        let shutdown = Shutdown::on_signals()?;
+        let settings = self.http.settings()?;
+        let listener = TcpListener::bind(self.listen.listen).await?;
+        // The pollers of auth-service and the access records outlive the last request.
+        let after = Shutdown::new();
+        let state = State::start(self.config, &after).await?;
+        let beside = tokio::spawn(crate::run(state.clone(), after.clone()));
+        if let Some(address) = self.telemetry.admin_listen {
+            let admin = TcpListener::bind(address).await?;
+            let router = service::metrics::router();
+            tokio::spawn(service::http::serve(
+                admin,
+                router,
+                settings.clone(),
+                after.clone(),
+            ));
+        }
+        tracing::info!(address = %listener.local_addr()?, "log-service serves");
+        let health = crate::health(&state).router(state.access().clone());
+        let router = service::docs::mount(
+            crate::router(state),
+            "Veritrail log-service",
+            env!("CARGO_PKG_VERSION"),
+        );
+        let served = service::http::serve(listener, router.merge(health), settings, shutdown).await;
+        after.begin();
+        beside.await?;
+        Ok(served?)
+    }
+}

@@ -1,0 +1,340 @@
+//! What goes over the wire, for the OpenAPI description. Entries are never read or written through
+//! these shapes: that is the format's, in `chain`.
+
+#![expect(dead_code, reason = "the shapes describe, nothing builds them")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use service::error::Problem;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+use uuid::Uuid;
+
+/// What every route can answer.
+#[derive(IntoResponses)]
+pub(crate) enum Refusals {
+    /// No credential, or not a good one
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// Not this role, or the tenant is suspended or archived
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// These places are wrong
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// Not now; `Retry-After` says when
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// What appending can answer beside that.
+#[derive(IntoResponses)]
+pub(crate) enum BodyRefusals {
+    /// The body stopped coming
+    #[response(status = 408, content_type = "application/problem+json")]
+    Timeout(Problem),
+    /// The id belongs to an entry of other content, or in another partition
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The body is too long
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is not `application/json`
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(Problem),
+    /// Too many bytes of this tenant, or of all, are in memory
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+}
+
+/// An entry as it is posted. Null and empty members are the same as absent ones.
+///
+/// Any other member is refused.
+#[derive(ToSchema)]
+pub(crate) struct NewEntry {
+    /// Permanent idempotency key, unique within the tenant; made by the server when absent
+    id: Option<Uuid>,
+    /// `default` when absent
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,62}$")]
+    partition: Option<String>,
+    /// When it happened: RFC 3339, any offset, up to 9 fractional digits
+    #[schema(format = DateTime)]
+    occurred_at: Option<String>,
+    #[schema(max_length = 128, pattern = r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$")]
+    action: String,
+    /// Version of the action's schema
+    #[schema(minimum = 1, maximum = 65535)]
+    action_version: Option<u16>,
+    activity: Option<Activity>,
+    /// Absent is read as `info`
+    severity: Option<Severity>,
+    /// The caller when absent
+    actor: Option<Actor>,
+    #[schema(max_items = 32)]
+    targets: Option<Vec<Target>>,
+    #[schema(max_items = 32)]
+    attachments: Option<Vec<Attachment>>,
+    outcome: Option<Outcome>,
+    #[schema(max_items = 100)]
+    changes: Option<Vec<Change>>,
+    context: Option<Context>,
+    #[schema(max_length = 128)]
+    correlation_id: Option<String>,
+    #[schema(max_length = 128)]
+    causation_id: Option<String>,
+    description: Option<String>,
+    /// At most 32, operational, not personal: they stay for ever
+    labels: Option<BTreeMap<String, String>>,
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Activity {
+    Create,
+    Read,
+    Update,
+    Delete,
+    Other,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+/// Who did it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Actor {
+    /// Usual: user, service, system, agent, job, webhook, anonymous
+    #[schema(pattern = "^[a-z][a-z0-9_]{0,31}$")]
+    r#type: String,
+    /// Opaque and not personal, since it stays for ever: not an e-mail address
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    name: Option<String>,
+    email: Option<String>,
+    metadata: Option<Map<String, Value>>,
+    /// Nearest first
+    #[schema(max_items = 8)]
+    on_behalf_of: Option<Vec<Principal>>,
+}
+
+/// For whom it was done.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Principal {
+    #[schema(pattern = "^[a-z][a-z0-9_]{0,31}$")]
+    r#type: String,
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+/// What it was done to.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Target {
+    #[schema(min_length = 1, max_length = 64)]
+    r#type: String,
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    name: Option<String>,
+    metadata: Option<Map<String, Value>>,
+}
+
+/// A document that belongs to it, by its digest.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attachment {
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
+    sha256: String,
+    #[schema(max_length = 128)]
+    media_type: Option<String>,
+    size: Option<u64>,
+    name: Option<String>,
+    location: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outcome {
+    status: Status,
+    #[schema(max_length = 64)]
+    code: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Success,
+    Failure,
+    Unknown,
+}
+
+/// What changed. `old` and `new` may be any JSON; absent, null and empty are three things.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    #[schema(min_length = 1, max_length = 256)]
+    field: String,
+    #[schema(required = false)]
+    old: Value,
+    #[schema(required = false)]
+    new: Value,
+}
+
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Context {
+    ip: Option<String>,
+    user_agent: Option<String>,
+    session_id: Option<String>,
+    request_id: Option<String>,
+    trace_id: Option<String>,
+    span_id: Option<String>,
+    location: Option<String>,
+}
+
+/// Up to 1,000 entries of one partition and 8 MiB: all are stored, consecutively, or none.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEntries {
+    #[schema(min_items = 1, max_items = 1000)]
+    entries: Vec<NewEntry>,
+}
+
+/// Where an entry stands in its chain. What it says is durable.
+#[derive(ToSchema)]
+pub(crate) struct Receipt {
+    id: Uuid,
+    partition: String,
+    /// From 0, without gaps
+    seq: u64,
+    #[schema(format = DateTime)]
+    received_at: String,
+    /// SHA-256 over the entry's document: chain link and Merkle leaf
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    hash: String,
+    /// Hash of the entry before; the chain's genesis hash for `seq` 0
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    previous: String,
+    /// Only where true: the entry had been there, this is its first receipt
+    #[schema(required = false)]
+    repeated: bool,
+}
+
+/// In the order of the entries.
+#[derive(ToSchema)]
+pub(crate) struct Receipts {
+    receipts: Vec<Receipt>,
+}
+
+/// An entry in reading form: the posted members, normalised, and what the service added.
+#[derive(ToSchema)]
+pub(crate) struct Entry {
+    #[schema(inline)]
+    #[serde(flatten)]
+    posted: NewEntry,
+    /// The verified principal that posted it, `type:id`
+    recorded_by: String,
+    /// The tenant's code
+    tenant: String,
+    seq: u64,
+    #[schema(format = DateTime)]
+    received_at: String,
+    /// Only from 2 on
+    generation: Option<u32>,
+    hash: String,
+    previous: String,
+    /// Names of the personal parts that were erased
+    erased: Option<Vec<String>>,
+}
+
+/// A page of a list.
+#[derive(ToSchema)]
+pub(crate) struct Page {
+    entries: Vec<Entry>,
+    /// For the next page; null when there is nothing left
+    #[schema(required = true)]
+    next: Option<String>,
+    /// False when the page ended before it was full, because enough was searched for one answer:
+    /// ask for the next one
+    complete: bool,
+    /// Entries that are not what was recorded; only where there are some
+    unreadable: Option<Vec<Unreadable>>,
+}
+
+/// An entry whose stored texts cannot be read: somebody wrote to the database.
+#[derive(ToSchema)]
+pub(crate) struct Unreadable {
+    partition: String,
+    generation: u32,
+    seq: u64,
+}
+
+/// An entry in evidence form.
+#[derive(ToSchema)]
+pub(crate) struct Evidence {
+    /// The exact text whose hash is the entry's
+    document: String,
+    /// The personal parts that are there, by name
+    parts: BTreeMap<String, Part>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Part {
+    /// The part's own salt: 32 hexadecimal digits
+    salt: String,
+    /// The exact text that was hashed
+    text: String,
+}
+
+/// The conditions of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Conditions {
+    /// Only this partition
+    partition: Option<String>,
+    /// Received at this time (RFC 3339) or later
+    from: Option<String>,
+    /// Received before this time
+    to: Option<String>,
+    /// `invoice.paid`, or `invoice.*` for all below
+    action: Option<String>,
+    activity: Option<String>,
+    /// `info` also where an entry says nothing
+    severity: Option<String>,
+    /// `outcome.status`
+    outcome: Option<String>,
+    actor_id: Option<String>,
+    actor_type: Option<String>,
+    /// `type:id`
+    recorded_by: Option<String>,
+    /// With `target_id`: of the same target
+    target_type: Option<String>,
+    target_id: Option<String>,
+    correlation_id: Option<String>,
+    /// Personal: not for viewers
+    request_id: Option<String>,
+    /// Personal: not for viewers
+    session_id: Option<String>,
+    /// An address in any of its spellings. Personal: not for viewers
+    ip: Option<String>,
+    /// `changes[].field`. Personal: not for viewers
+    field: Option<String>,
+    /// `asc` or `desc`; `desc` when absent
+    order: Option<String>,
+    /// 1 to 1,000; 100 when absent
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u16>,
+    /// `next` of the page before, with the same conditions and order
+    cursor: Option<String>,
+}

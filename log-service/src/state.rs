@@ -1,0 +1,117 @@
+//! Everything that the handlers share. It never holds anything of a single request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::extract::FromRef;
+use ledger::Ledger;
+use service::access::{AccessConfig, LOGS_AUDIENCE};
+use service::health::Health;
+use service::{Access, ApiError, Caller, Shutdown};
+
+use crate::Config;
+use crate::access_record::AccessRecords;
+
+/// Past this age of the status feed reads are refused.
+const STATUS_AGE: Duration = Duration::from_secs(5);
+
+/// Cheap to clone; one for each process.
+#[derive(Clone)]
+pub struct State {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ledger: Ledger,
+    access: Access,
+    origin: String,
+    access_records: AccessRecords,
+}
+
+impl State {
+    /// Connects to the database, which must be migrated, and starts the lanes and the pollers of
+    /// auth-service. Does not wait for auth-service.
+    pub async fn start(config: Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
+        let internal_secret = config.auth.internal.resolve()?;
+        let mut settings = ledger::Config::new(config.database_url, config.origin.clone());
+        settings.lanes = usize::from(config.lanes);
+        settings.readers = config.readers;
+        settings.allow_unsafe_server = config.allow_unsafe_server;
+        let ledger = Ledger::start(settings).await.context("DATABASE_URL")?;
+        let access = AccessConfig {
+            auth_url: config.auth.auth_url,
+            issuer: config.auth.issuer,
+            audience: LOGS_AUDIENCE,
+            internal_secret,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                ledger,
+                access: Access::start(access, shutdown).context("AUTH_URL")?,
+                origin: config.origin,
+                access_records: AccessRecords::default(),
+            }),
+        })
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.access
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.inner.origin
+    }
+
+    pub(crate) fn access_records(&self) -> &AccessRecords {
+        &self.inner.access_records
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let (database, auth) = (self.clone(), self.clone());
+        Health::new()
+            .check("database", move || {
+                let state = database.clone();
+                async move { state.ledger().ready().await.context("the database") }
+            })
+            .check("auth_status", move || {
+                let age = auth.access().feed().age();
+                async move {
+                    let age = age.context("auth-service has not answered yet")?;
+                    anyhow::ensure!(
+                        age <= STATUS_AGE,
+                        "the status feed is {} s old",
+                        age.as_secs()
+                    );
+                    Ok(())
+                }
+            })
+    }
+}
+
+impl FromRef<State> for Access {
+    fn from_ref(state: &State) -> Self {
+        state.access().clone()
+    }
+}
+
+/// Whose chains a caller's request is about: always the tenant of the credential.
+pub(crate) fn tenant(caller: &Caller) -> Result<ledger::Tenant, ApiError> {
+    let tenant = caller.tenant()?;
+    Ok(ledger::Tenant {
+        id: tenant.id,
+        code: tenant.code.clone(),
+    })
+}
+
+/// What a reader is told when the ledger could not answer.
+pub(crate) fn unanswered(error: ledger::Error) -> ApiError {
+    match error {
+        ledger::Error::Unavailable(_) => ApiError::unavailable("database_unavailable", error),
+        other => ApiError::Internal(other.into()),
+    }
+}
