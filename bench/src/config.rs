@@ -1,0 +1,73 @@
+//! What a run can be told. The only file here that reads the environment.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Measures Veritrail against PostgreSQL alone, on this machine, in one run: every figure is a
+/// ratio of two measurements made in turn, since a figure by itself says more about the machine.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub(crate) struct Config {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    pub(crate) rows: Vec<Row>,
+
+    /// Seconds of each measurement, after a tenth of it to warm up
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) seconds: u64,
+
+    /// How often each comparison is made; the medians count
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub(crate) rounds: u64,
+
+    /// Entries that are there before the appends of `size`; 1.5 KB of disk each
+    #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    pub(crate) entries: u64,
+
+    /// Folder of veritrail, auth-service and log-service; that of this program when left out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) programs: Option<PathBuf>,
+
+    /// Folder for the databases of the run, deleted at its end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+
+    /// Replaces what stands between the two markers of this Markdown file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+}
+
+/// A row of the table, or a few that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// Every row
+    All,
+    /// Single appends against plain inserts and against a chain that locks its head
+    Single,
+    /// Appends of 1,000 against COPY
+    Bulk,
+    /// Time to the acknowledgement at half the largest load
+    Latency,
+    /// 10,000 chains against one
+    Chains,
+    /// Two log-services on one chain against one
+    Replicas,
+    /// A large table against an empty one
+    Size,
+    /// Verification against hashing alone
+    Verify,
+    /// One tenant beside another at full load
+    Neighbours,
+    /// Bytes on disk against bytes posted
+    Disk,
+    /// The second start, and memory under load
+    Start,
+}
+
+impl Config {
+    /// Whether a row is to be measured.
+    pub(crate) fn wants(&self, row: Row) -> bool {
+        self.rows.contains(&row) || self.rows.contains(&Row::All)
+    }
+}

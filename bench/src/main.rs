@@ -1,0 +1,31 @@
+//! Load generator and side-by-side comparisons: starts a Veritrail of its own, loads it and the
+//! yardsticks in turn, and prints the ratios. Listens nowhere, connects to loopback only, and
+//! ends only what it started. Never asserts an absolute time.
+
+mod check;
+mod client;
+mod config;
+mod cpu;
+mod database;
+mod http;
+mod load;
+mod preload;
+mod report;
+mod rows;
+mod system;
+mod template;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::config::Config;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let config = Config::parse();
+    tokio::select! {
+        measured = rows::run(&config) => measured,
+        // What was started hears the terminal's interrupt too, and is asked again on the way out.
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+    }
+}

@@ -1,0 +1,222 @@
+//! The rows of the table, and what they share.
+
+mod bulk;
+mod chains;
+mod disk;
+mod latency;
+mod neighbours;
+mod replicas;
+mod single;
+mod size;
+mod start;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::time::sleep;
+
+use crate::check::Trail;
+use crate::config::{Config, Row};
+use crate::cpu::{self, Watch};
+use crate::load::{self, Load, Measured};
+use crate::report::{Report, Round, progress};
+use crate::system::System;
+use crate::template::{Ids, Into, Template};
+
+/// Connections of the full load.
+const CONNECTIONS: u64 = 64;
+
+/// Cores that others may use when a measurement starts.
+const QUIET: f64 = 0.25;
+
+/// Seconds to wait for that.
+const PATIENCE: usize = 30;
+
+/// What the rows have in common.
+struct Bench<'a> {
+    config: &'a Config,
+    programs: PathBuf,
+    scratch: PathBuf,
+    report: Report,
+}
+
+/// Measures what the configuration asks for.
+pub(crate) async fn run(config: &Config) -> Result<()> {
+    let own = std::env::current_exe().context("where this program is")?;
+    let beside = own
+        .parent()
+        .context("this program has no folder")?
+        .to_owned();
+    let scratch = config.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let scratch = scratch.join(format!("veritrail-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch)?;
+    let programs = config.programs.clone().unwrap_or(beside);
+    let mut bench = Bench {
+        config,
+        programs,
+        scratch,
+        report: Report::default(),
+    };
+    let measured = bench.rows().await;
+    let reported = bench.report.finish(config.markdown.as_deref());
+    if measured.is_ok() {
+        std::fs::remove_dir_all(&bench.scratch)?;
+    } else {
+        progress(&format!("logs are in {}", bench.scratch.display()));
+    }
+    measured.and(reported)
+}
+
+impl Bench<'_> {
+    async fn rows(&mut self) -> Result<()> {
+        let shared = [
+            Row::Disk,
+            Row::Single,
+            Row::Bulk,
+            Row::Latency,
+            Row::Chains,
+            Row::Verify,
+            Row::Neighbours,
+            Row::Start,
+        ];
+        if shared.into_iter().any(|row| self.config.wants(row)) {
+            let folder = self.scratch.join("main");
+            let system = System::start(&self.programs, &folder).await?;
+            let measured = self.shared_rows(&system).await;
+            let stopped = system.stop().await;
+            measured.and(stopped)?;
+            if self.config.wants(Row::Start) {
+                start::again(self, &folder).await?;
+            }
+            std::fs::remove_dir_all(&folder)?;
+        }
+        if self.config.wants(Row::Replicas) {
+            replicas::measure(self).await?;
+        }
+        if self.config.wants(Row::Size) {
+            size::measure(self).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows that one running system serves, in an order in which none spoils the next: the
+    /// first has the tables to itself, the one with 10,000 chains comes late.
+    async fn shared_rows(&mut self, system: &System) -> Result<()> {
+        self.conditions(system)?;
+        if self.config.wants(Row::Disk) {
+            disk::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Single) {
+            single::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Bulk) {
+            bulk::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Latency) {
+            latency::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Verify) {
+            verify::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Neighbours) {
+            neighbours::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Chains) {
+            chains::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Start) {
+            start::memory(self, system).await?;
+        }
+        Ok(())
+    }
+
+    fn conditions(&mut self, system: &System) -> Result<()> {
+        let database = system.database()?;
+        let setting = |name: &str| database.run(&format!("show {name}"));
+        self.report.condition(cpu::machine_name());
+        self.report.condition(format!(
+            "PostgreSQL {}, started by `veritrail up` with its own settings: fsync {}, \
+             synchronous_commit {}, full_page_writes {}, shared_buffers {}, max_wal_size {}, \
+             wal_compression {}, checkpoint_timeout {}; data checksums {}",
+            setting("server_version")?,
+            setting("fsync")?,
+            setting("synchronous_commit")?,
+            setting("full_page_writes")?,
+            setting("shared_buffers")?,
+            setting("max_wal_size")?,
+            setting("wal_compression")?,
+            setting("checkpoint_timeout")?,
+            setting("data_checksums")?,
+        ));
+        self.report.condition(format!(
+            "generator, services and PostgreSQL share the machine; {} rounds of {} s each, the \
+             two sides of a ratio in turn",
+            self.config.rounds, self.config.seconds
+        ));
+        Ok(())
+    }
+
+    /// Waits until the rest of the machine is quiet, for a bounded time.
+    async fn quiet(&self, watch: &Watch) -> Result<()> {
+        for _ in 0..PATIENCE {
+            let before = watch.now()?;
+            sleep(Duration::from_secs(1)).await;
+            if (watch.now()? - before).others() < QUIET {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One measurement of single appends on one chain, checked and reported.
+    async fn single(
+        &mut self,
+        name: &str,
+        trail: &Trail,
+        system: &System,
+        ids: Ids,
+    ) -> Result<Measured> {
+        let watch = system.watch();
+        self.quiet(&watch).await?;
+        let into = Into::One(trail.chain.partition.clone());
+        let requests = singles(&trail.writer.text, ids, &into, CONNECTIONS);
+        let before = trail.size().await?;
+        let load = Load {
+            address: system.address,
+            requests,
+            rate: None,
+        };
+        let measured = load::run(load, self.config.seconds, &watch).await?;
+        trail.check(before, &[&measured]).await?;
+        self.report.round(name, round(&measured));
+        Ok(measured)
+    }
+}
+
+/// A template for each connection.
+fn singles(token: &str, ids: Ids, into: &Into, connections: u64) -> Vec<Template> {
+    (0..connections)
+        .map(|lane| Template::single(token, ids, into, lane))
+        .collect()
+}
+
+/// The figures of a measurement.
+fn round(measured: &Measured) -> Round {
+    Round {
+        rate: measured.rate(),
+        entries: measured.entries,
+        seconds: measured.seconds,
+        spent: measured.spent,
+        p50: measured.quantile(0.5),
+        p99: measured.quantile(0.99),
+    }
+}
+
+/// A folder below another, made.
+fn folder(parent: &Path, name: &str) -> Result<PathBuf> {
+    let path = parent.join(name);
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}

@@ -1,0 +1,113 @@
+//! One tenant at full bulk load, and what another tenant's single appends notice of it.
+
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::json;
+
+use super::{Bench, bulk, round, singles};
+use crate::client::Token;
+use crate::load::{self, Load, Measured};
+use crate::report::{Target, progress};
+use crate::system::{Login, System};
+use crate::template::{Ids, Into};
+
+/// Requests a second of the tenant that is watched: one that is not itself a burden.
+const RATE: f64 = 200.0;
+
+const CONNECTIONS: u64 = 4;
+
+pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
+    progress("a tenant beside another");
+    let watch = system.watch();
+    let neighbour = tenant(system).await?;
+    let mut ratios = vec![];
+    for _ in 0..bench.config.rounds {
+        let trail = system.trail("default").await?;
+        let quiet_token = system.client().service_token(&neighbour).await?;
+        bench.quiet(&watch).await?;
+        let alone = load::run(few(system, &quiet_token), bench.config.seconds, &watch).await?;
+        bench
+            .report
+            .round("4 × single, 200/s, alone", round(&alone));
+        let (beside, loud) = together(bench, system, &trail.writer, &quiet_token).await?;
+        bench.report.round(
+            "4 × single, 200/s, beside a tenant at full bulk load",
+            round(&beside),
+        );
+        bench
+            .report
+            .round("4 × bulk of 1,000, beside a quiet tenant", round(&loud));
+        ratios.push(beside.quantile(0.99) / alone.quantile(0.99));
+    }
+    let name = "p99 of a tenant beside one at full bulk load ÷ alone";
+    bench.report.figure(name, ratios, Target::AtMost(3.0, ""));
+    Ok(())
+}
+
+fn few(system: &System, token: &Token) -> Load {
+    let into = Into::One("default".to_owned());
+    let requests = singles(&token.text, Ids::Server, &into, CONNECTIONS);
+    Load {
+        address: system.address,
+        requests,
+        rate: Some(RATE),
+    }
+}
+
+/// Both loads at once, each in its own thread, so that sending large bodies does not count as
+/// waiting for small answers.
+async fn together(
+    bench: &Bench<'_>,
+    system: &System,
+    loud: &Token,
+    quiet: &Token,
+) -> Result<(Measured, Measured)> {
+    let seconds = bench.config.seconds;
+    let requests = bulk::requests(&loud.text, Ids::Server, "default");
+    let load = Load {
+        address: system.address,
+        requests,
+        rate: None,
+    };
+    let watch = system.watch();
+    let thread = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        // Longer at the end: the other one is never alone.
+        runtime.block_on(load::run(load, seconds + 1, &watch))
+    });
+    let beside = load::run(few(system, quiet), seconds, &system.watch()).await?;
+    let loud = thread
+        .join()
+        .map_err(|_| anyhow!("the thread of the load panicked"))??;
+    Ok((beside, loud))
+}
+
+/// A second tenant, and the API key of a service account in it.
+async fn tenant(system: &System) -> Result<String> {
+    let client = system.client();
+    let operator = client.login(None, &system.credentials.operator).await?;
+    let code = "neighbour";
+    let body = json!({ "code": code, "name": "Neighbour", "admin": { "username": "admin" } });
+    let made = client.post("/api/v1/tenants", &operator, &body).await?;
+    let password = uuid::Uuid::new_v4().to_string();
+    let acceptance = json!({ "token": made["invite"]["token"], "password": password });
+    client
+        .post("/api/v1/users/invites/accept", &operator, &acceptance)
+        .await?;
+    let login = Login {
+        username: "admin".to_owned(),
+        password,
+    };
+    let admin = client.login(Some(code), &login).await?;
+    let body = json!({ "name": "bench" });
+    let account = client
+        .post("/api/v1/service-accounts", &admin, &body)
+        .await?;
+    let key = account["api_key"]
+        .as_str()
+        .context("no API key of the new account")?;
+    Ok(key.to_owned())
+}

@@ -1,0 +1,118 @@
+//! Verification of a chain in evidence form on one core, beside `openssl dgst -sha256` on a file
+//! of the same canonical bytes.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Bench, bulk};
+use crate::load::{self, Load, precise};
+use crate::report::{Target, progress};
+use crate::system::System;
+use crate::template::Ids;
+
+/// Entries of the chain that is verified.
+const ENTRIES: u64 = 200_000;
+
+/// Entries fetched at a time.
+const PAGE: u64 = 10_000;
+
+pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
+    progress("verification");
+    let watch = system.watch();
+    let trail = system.trail("default").await?;
+    while trail.size().await? < ENTRIES {
+        let requests = bulk::requests(&trail.writer.text, Ids::Server, "default");
+        let load = Load {
+            address: system.address,
+            requests,
+            rate: None,
+        };
+        load::run(load, 1, &watch).await?;
+    }
+    let evidence = bench.scratch.join("evidence.jsonl");
+    let mut file = BufWriter::new(File::create(&evidence)?);
+    let mut from = 0;
+    while from < ENTRIES {
+        let page = trail
+            .client
+            .evidence("default", from, from + PAGE, &trail.reader)
+            .await?;
+        file.write_all(&page)?;
+        from += PAGE;
+    }
+    file.flush()?;
+    let canonical = bench.scratch.join("canonical");
+    let bytes = write_canonical(&evidence, &canonical)?;
+    let (mut walls, mut cores) = (vec![], vec![]);
+    for _ in 0..bench.config.rounds {
+        bench.quiet(&watch).await?;
+        let verified = verify(&trail.chain, &evidence)?;
+        let hashed = openssl(&canonical)?;
+        walls.push(hashed / verified);
+        cores.push(precise(bytes) / verified / 1e6);
+    }
+    let name = "verify ÷ openssl dgst -sha256, bytes/s of canonical text, one core";
+    bench.report.figure(name, walls, Target::AtLeast(0.5));
+    bench.report.note(format!(
+        "Verification read {ENTRIES} entries with {} MB of canonical text at {} MB/s.",
+        crate::report::number(precise(bytes) / 1e6),
+        crate::report::number(crate::report::median(&cores)),
+    ));
+    Ok(())
+}
+
+/// Writes the documents and the texts of the parts, and returns how many bytes they are.
+fn write_canonical(evidence: &Path, canonical: &Path) -> Result<u64> {
+    let mut out = BufWriter::new(File::create(canonical)?);
+    let mut bytes = 0;
+    for line in BufReader::new(File::open(evidence)?).lines() {
+        let line: serde_json::Value = serde_json::from_str(&line?)?;
+        let mut texts = vec![line["document"].as_str().context("a document")?];
+        for part in line["parts"].as_object().context("parts")?.values() {
+            texts.push(part["text"].as_str().context("the text of a part")?);
+        }
+        for text in texts {
+            out.write_all(text.as_bytes())?;
+            bytes += text.len() as u64;
+        }
+    }
+    out.flush()?;
+    Ok(bytes)
+}
+
+/// Seconds to verify the whole file, in this thread.
+fn verify(chain: &chain::Chain, evidence: &Path) -> Result<f64> {
+    let start = Instant::now();
+    let mut verifier = chain::verify::Verifier::new(chain.clone());
+    let mut file = BufReader::with_capacity(1 << 20, File::open(evidence)?);
+    let mut line = Vec::new();
+    while file.read_until(b'\n', &mut line)? > 0 {
+        verifier.line(&line)?;
+        line.clear();
+    }
+    let verified = verifier.head().map_or(0, |head| head.size);
+    ensure!(
+        verified == ENTRIES,
+        "verified {verified} entries of {ENTRIES}"
+    );
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds of `openssl dgst -sha256`.
+fn openssl(file: &Path) -> Result<f64> {
+    let start = Instant::now();
+    let status = Command::new("openssl")
+        .args(["dgst", "-sha256", "-out", "/dev/null"])
+        .arg(file)
+        .status();
+    ensure!(
+        status.context("running openssl")?.success(),
+        "openssl failed"
+    );
+    Ok(start.elapsed().as_secs_f64())
+}
