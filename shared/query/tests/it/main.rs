@@ -1,0 +1,9 @@
+//! What a reader may ask, from the outside.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
+
+mod cursors;
+mod matching;
+mod questions;

@@ -1,0 +1,90 @@
+//! Reading questions: what is taken, and which place a refusal names.
+
+use query::{Order, Question};
+
+fn places(query: &str) -> Vec<String> {
+    let faults = Question::parse(query).unwrap_err();
+    faults.into_iter().map(|fault| fault.path).collect()
+}
+
+#[test]
+fn nothing_asked_is_the_newest_hundred() {
+    let question = Question::parse("").unwrap();
+    assert_eq!(question.order, Order::Descending);
+    assert_eq!(question.limit, 100);
+    assert_eq!(question.filter.terms().count(), 0);
+    assert!(question.cursor.is_none());
+}
+
+#[test]
+fn every_condition_is_taken() {
+    let all = "partition=invoices&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00\
+               &action=invoice.*&activity=update&severity=warning&outcome=failure&actor_id=u%201\
+               &actor_type=user&recorded_by=service:0197&target_type=invoice&target_id=i-1\
+               &correlation_id=c&request_id=r&session_id=s&ip=2001:DB8::1&field=status\
+               &label.region=eu&label.a.b-c_d=x&order=asc&limit=1000";
+    let question = Question::parse(all).unwrap();
+    assert_eq!(question.order, Order::Ascending);
+    assert_eq!(question.limit, 1000);
+    let terms: Vec<_> = question.filter.terms().collect();
+    assert_eq!(terms.len(), 19);
+    assert!(
+        terms.contains(&("ip", "2001:db8::1")),
+        "addresses are normalised"
+    );
+    assert!(
+        terms.contains(&("to", "2026-01-01T23:00:00.000000Z")),
+        "and times"
+    );
+    assert!(terms.contains(&("actor_id", "u 1")));
+}
+
+#[test]
+fn a_refusal_names_each_place() {
+    for (query, expected) in [
+        ("q=words", vec!["query.q"]),
+        ("wait_for=3", vec!["query.wait_for"]),
+        ("limit=0", vec!["query.limit"]),
+        ("limit=1001", vec!["query.limit"]),
+        ("limit=-1&order=up", vec!["query.limit", "query.order"]),
+        ("limit=1&limit=2", vec!["query.limit"]),
+        ("actor_id=", vec!["query.actor_id"]),
+        ("actor_id", vec!["query.actor_id"]),
+        ("actor_id=a&actor_id=a", vec!["query.actor_id"]),
+        ("partition=A", vec!["query.partition"]),
+        ("partition=-a", vec!["query.partition"]),
+        ("partition=a%00", vec!["query.partition"]),
+        ("action=*", vec!["query.action"]),
+        ("action=a.*.b", vec!["query.action"]),
+        ("action=a..b", vec!["query.action"]),
+        ("action=.*", vec!["query.action"]),
+        ("severity=INFO", vec!["query.severity"]),
+        ("activity=write", vec!["query.activity"]),
+        ("outcome=ok", vec!["query.outcome"]),
+        ("from=yesterday", vec!["query.from"]),
+        ("from=2026-01-01", vec!["query.from"]),
+        (
+            "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
+            vec!["query.to"],
+        ),
+        ("label.=x", vec!["query.label."]),
+        ("label.A=x", vec!["query.label.A"]),
+        ("label.a=", vec!["query.label.a"]),
+        ("ip=%ff", vec!["query.ip"]),
+        ("tenant=acme", vec!["query.tenant"]),
+    ] {
+        assert_eq!(places(query), expected, "{query}");
+    }
+    assert_eq!(
+        places(&format!("actor_id={}", "x".repeat(257))),
+        ["query.actor_id"]
+    );
+}
+
+#[test]
+fn a_refusal_never_repeats_the_value_and_keeps_names_short() {
+    let faults = Question::parse(&format!("{}=secret", "n%0A".repeat(200))).unwrap_err();
+    assert!(faults[0].path.len() <= "query.".len() + 80);
+    assert!(!faults[0].path.contains('\n'));
+    assert!(!faults[0].message.contains("secret"));
+}
