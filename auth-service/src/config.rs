@@ -1,6 +1,6 @@
 //! What an operator can set; the only place that reads the environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -26,9 +26,9 @@ pub struct Config {
     #[arg(long, env = "INTERNAL_SECRET", hide_env_values = true)]
     pub internal_secret: Option<SecretString>,
 
-    /// Public address of this service: `iss` of its tokens, and where its discovery document points.
+    /// Public address of this service: `iss` of its tokens, letter by letter, and where its discovery document points.
     #[arg(long, env = "ISSUER", default_value = "http://127.0.0.1:8001")]
-    pub issuer: Url,
+    pub issuer: String,
 
     /// Address of log-service, where the outbox is delivered.
     #[arg(long, env = "LOG_URL", default_value = "http://127.0.0.1:8000")]
@@ -38,7 +38,7 @@ pub struct Config {
     #[arg(long, env = "INVITE_URL")]
     pub invite_url: Option<Url>,
 
-    /// Algorithm of signing keys made from now on: EdDSA, or RS256 where a gateway needs it.
+    /// Algorithm of signing keys made from now on: `EdDSA`, or RS256 where a gateway needs it.
     #[arg(long, env = "SIGNING_ALGORITHM", default_value = "EdDSA")]
     pub signing_algorithm: Algorithm,
 
@@ -57,6 +57,10 @@ pub struct Config {
     /// Logins that may wait for a hashing thread; more are answered with 503.
     #[arg(long, env = "PASSWORD_QUEUE", default_value_t = 64)]
     pub password_queue: usize,
+
+    /// Addresses of reverse proxies whose `x-forwarded-for` is believed, comma-separated.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpAddr>,
 
     /// Memory of one argon2id hash, in KiB.
     #[arg(long, env = "PASSWORD_MEMORY_KIB", default_value_t = 19_456, value_parser = clap::value_parser!(u32).range(19_456..=1_048_576))]
@@ -77,8 +81,8 @@ impl Config {
 
 /// Where the program on its own listens.
 #[derive(Args, Clone, Debug)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Address and port.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8001")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }

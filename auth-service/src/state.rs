@@ -1,21 +1,235 @@
-//! Everything that the handlers share.
+//! Everything that the handlers share, made once at the start.
 
-use sqlx::PgPool;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::Config;
+use anyhow::Context;
+use axum::extract::FromRef;
+use secrecy::SecretString;
+use service::access::AUTH_AUDIENCE;
+use service::exchange::Source;
+use service::status::Feed;
+use service::{Access, Shutdown};
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::{Mutex, Notify};
+use url::Url;
+use uuid::Uuid;
 
-/// Cheap to clone; one for each process.
+use crate::hashing::Hasher;
+use crate::keys::{Algorithm, Keys};
+use crate::secret::Secret;
+use crate::{Config, database, tokens};
+
+/// What one process of auth-service holds. Clones share it.
 #[derive(Clone)]
-pub struct State {
-    pub(crate) pool: PgPool,
+pub struct State(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    issuer: String,
+    log_entries_url: Url,
+    pool: PgPool,
+    secret: Secret,
+    internal_secret: SecretString,
+    hasher: Hasher,
+    keys: Keys,
+    feed: Feed,
+    access: Access,
+    http: reqwest::Client,
+    replica: Uuid,
+    written: Notify,
+    refreshing: Mutex<()>,
 }
 
 impl State {
     /// Migrates, connects, and makes the first signing key where there is none.
     pub async fn start(config: Config) -> anyhow::Result<State> {
-        crate::migrate(&config.database_url).await?;
-        let pool =
-            crate::database::connect(&config.database_url, config.database_connections).await?;
-        Ok(State { pool })
+        let (secret, internal_secret) = config.secrets()?;
+        database::migrate(&config.database_url).await?;
+        let pool = database::connect(&config.database_url, config.database_connections).await?;
+        let keys = Keys::start(&pool, &secret, config.signing_algorithm).await?;
+        let feed = Feed::new();
+        let issuer = config.issuer.clone();
+        Url::parse(&issuer).context("ISSUER is not a URL")?;
+        let exchange = {
+            let (pool, keys, issuer) = (pool.clone(), keys.clone(), issuer.clone());
+            Source::local(move |key| {
+                let (pool, keys, issuer) = (pool.clone(), keys.clone(), issuer.clone());
+                Box::pin(async move { tokens::exchange::bearer(&pool, &keys, &issuer, key).await })
+            })
+        };
+        let access = Access::local(
+            issuer.clone(),
+            AUTH_AUDIENCE,
+            keys.published(),
+            feed.clone(),
+            exchange,
+        );
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(Duration::from_secs(10))
+            .build()
+            .context("cannot make an HTTP client")?;
+        let state = State(Arc::new(Inner {
+            hasher: hasher(&config)?,
+            log_entries_url: entries_url(&config.log_url)?,
+            issuer,
+            pool,
+            secret,
+            internal_secret,
+            keys,
+            feed,
+            access,
+            http,
+            replica: Uuid::now_v7(),
+            written: Notify::new(),
+            refreshing: Mutex::new(()),
+            config,
+        }));
+        state.refresh_feed().await?;
+        Ok(state)
+    }
+
+    /// Passwords hashed since the start, to see that refusals cost the same.
+    pub fn passwords_hashed(&self) -> u64 {
+        self.0.hasher.hashed()
+    }
+
+    /// Whether the database answers.
+    pub async fn check_database(&self) -> anyhow::Result<()> {
+        sqlx::query_scalar!(r#"select 1 as "one!""#)
+            .fetch_one(&self.0.pool)
+            .await
+            .context("the database does not answer")?;
+        Ok(())
+    }
+
+    /// What verifies callers here, for a health page beside these routes.
+    pub fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// Commits, and wakes the delivery of what was written to the outbox.
+    pub(crate) async fn commit(&self, tx: Transaction<'static, Postgres>) -> sqlx::Result<()> {
+        tx.commit().await?;
+        self.0.written.notify_one();
+        Ok(())
+    }
+
+    /// Returns when something was committed here since the last call. Cancel-safe.
+    pub(crate) async fn written(&self) {
+        self.0.written.notified().await;
+    }
+
+    /// Takes a change of status to this process's own checks without waiting for the next tick. One at a time, so that an older answer never replaces a newer one.
+    pub(crate) async fn refresh_feed(&self) -> anyhow::Result<()> {
+        let _turn = self.0.refreshing.lock().await;
+        let status = crate::status::read(&self.0.pool).await?;
+        self.0.feed.replace(status.set());
+        Ok(())
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    pub(crate) fn internal_secret(&self) -> &SecretString {
+        &self.0.internal_secret
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    pub(crate) fn log_entries_url(&self) -> Url {
+        self.0.log_entries_url.clone()
+    }
+
+    pub(crate) fn replica(&self) -> Uuid {
+        self.0.replica
+    }
+
+    pub(crate) fn signing_algorithm(&self) -> Algorithm {
+        self.0.config.signing_algorithm
+    }
+
+    pub(crate) fn key_lead(&self) -> u32 {
+        self.0.config.key_lead_seconds
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &[IpAddr] {
+        &self.0.config.trusted_proxies
+    }
+
+    pub(crate) fn invite_url(&self) -> Option<&Url> {
+        self.0.config.invite_url.as_ref()
+    }
+}
+
+impl FromRef<State> for Access {
+    fn from_ref(state: &State) -> Access {
+        state.0.access.clone()
+    }
+}
+
+pub(crate) fn hasher(config: &Config) -> anyhow::Result<Hasher> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = config.password_threads.unwrap_or(cores / 2).max(1);
+    Hasher::new(config.password_memory_kib, threads, config.password_queue)
+}
+
+fn entries_url(log_url: &Url) -> anyhow::Result<Url> {
+    let base = log_url.as_str().trim_end_matches('/');
+    Url::parse(&format!("{base}/api/v1/logs")).context("LOG_URL")
+}
+
+/// What runs beside the routes until `shutdown`: reloading keys and status, delivering the outbox, tidying.
+pub async fn run(state: State, shutdown: Shutdown) {
+    tokio::join!(
+        crate::outbox::deliver::follow(&state, &shutdown),
+        crate::tidy::follow(&state, &shutdown),
+        each(Duration::from_secs(1), &shutdown, "status", || state
+            .refresh_feed()),
+        each(Duration::from_secs(5), &shutdown, "signing keys", || {
+            state.keys().reload(state.pool())
+        }),
+    );
+}
+
+/// Repeats until `shutdown`; a failure is logged, and the next turn tries again.
+pub(crate) async fn each<F, Fut>(period: Duration, shutdown: &Shutdown, what: &str, work: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.wait() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = work().await {
+            tracing::warn!(what, error = format!("{error:#}"), "cannot refresh");
+        }
     }
 }

@@ -1,0 +1,159 @@
+//! How often a login may be tried, per account and per network: a failure costs time, and nobody is ever locked out.
+//! Stores no names: keys are MACs.
+//!
+//! Generic cell rate algorithm: each attempt moves its key's time ahead by a fixed cost; an attempt is let in while that time is less than
+//! a burst ahead of now. One statement decides and charges, so replicas and simultaneous attempts share one limit. The charge is made
+//! before the password is hashed and given back after a success. An account's delay does not hold where its owner has signed in before,
+//! so a stranger who keeps failing delays only himself.
+
+use std::time::Duration;
+
+use service::ApiError;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::secret::Secret;
+
+/// Ten attempts at once, then one each 30 s.
+const ACCOUNT: Rate = Rate {
+    cost: 30.0,
+    burst: 10.0,
+};
+/// Many people share an address: fifty at once, then one a second.
+const NETWORK: Rate = Rate {
+    cost: 1.0,
+    burst: 50.0,
+};
+
+struct Rate {
+    /// Seconds that one attempt costs.
+    cost: f64,
+    /// Attempts in a row before the first delay.
+    burst: f64,
+}
+
+/// What an attempt was charged to.
+pub(crate) struct Charge {
+    account: Option<Vec<u8>>,
+    network: Option<Vec<u8>>,
+}
+
+/// Whose attempts are counted together.
+pub(crate) enum Account<'a> {
+    User {
+        id: Uuid,
+        /// The owner has signed in from this network before.
+        known_network: bool,
+    },
+    /// Nobody has this name; it is delayed like one that somebody has.
+    Nobody { tenant: &'a str, name: &'a str },
+    /// Only the network counts.
+    None,
+}
+
+/// The name under which attempts on an account are counted.
+pub(crate) fn account_key(secret: &Secret, account: &Account<'_>) -> Vec<u8> {
+    let message = match account {
+        Account::User { id, .. } => format!("user\n{id}"),
+        Account::Nobody { tenant, name } => format!("nobody\n{tenant}\n{name}"),
+        Account::None => String::new(),
+    };
+    secret
+        .mac("veritrail/delay/v1", message.as_bytes())
+        .to_vec()
+}
+
+/// The name under which a network is kept.
+pub(crate) fn network_key(secret: &Secret, client: &Client) -> Option<Vec<u8>> {
+    let network = client.network()?;
+    Some(
+        secret
+            .mac(
+                "veritrail/delay/v1",
+                format!("network\n{network}").as_bytes(),
+            )
+            .to_vec(),
+    )
+}
+
+/// Lets the attempt in and charges it, or 429 with the seconds to wait.
+pub(crate) async fn charge(
+    pool: &PgPool,
+    secret: &Secret,
+    client: &Client,
+    account: &Account<'_>,
+) -> Result<Charge> {
+    let network = network_key(secret, client);
+    if let Some(key) = &network {
+        charge_key(pool, key, &NETWORK).await?;
+    }
+    let account = match account {
+        Account::None => None,
+        Account::User {
+            known_network: true,
+            ..
+        } if network.is_some() => {
+            let mut key = account_key(secret, account);
+            key.extend(network.iter().flatten());
+            Some(key)
+        }
+        _ => Some(account_key(secret, account)),
+    };
+    if let Some(key) = &account {
+        charge_key(pool, key, &ACCOUNT).await?;
+    }
+    Ok(Charge { account, network })
+}
+
+async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
+    let charged = sqlx::query!(
+        "insert into auth.login_delays as d (key, until)
+         values ($1, clock_timestamp() + make_interval(secs => $2))
+         on conflict (key) do update
+         set until = greatest(d.until, clock_timestamp()) + make_interval(secs => $2)
+         where d.until <= clock_timestamp() + make_interval(secs => $3)",
+        key,
+        rate.cost,
+        rate.cost * (rate.burst - 1.0),
+    )
+    .execute(pool)
+    .await?;
+    if charged.rows_affected() == 1 {
+        return Ok(());
+    }
+    let wait = sqlx::query_scalar!(
+        r#"select extract(epoch from until - clock_timestamp())::float8 as "wait!"
+           from auth.login_delays where key = $1"#,
+        key,
+    )
+    .fetch_optional(pool)
+    .await?
+    .unwrap_or(0.0);
+    metrics::counter!("auth_logins_delayed_total").increment(1);
+    let seconds = (wait - rate.cost * (rate.burst - 1.0)).clamp(1.0, rate.cost.max(1.0));
+    Err(ApiError::TooMany {
+        retry_after: Duration::from_secs_f64(seconds.ceil()),
+    }
+    .into())
+}
+
+/// Gives a success its charge back: the account starts afresh, the network loses this one attempt.
+pub(crate) async fn refund(pool: &PgPool, charge: Charge) -> Result<()> {
+    if let Some(key) = charge.account {
+        sqlx::query!("delete from auth.login_delays where key = $1", key)
+            .execute(pool)
+            .await?;
+    }
+    if let Some(key) = charge.network {
+        sqlx::query!(
+            "update auth.login_delays set until = until - make_interval(secs => $2) where key = $1",
+            key,
+            NETWORK.cost,
+        )
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}
