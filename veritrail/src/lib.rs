@@ -1,1 +1,0 @@
-//! The single binary: up, and the command line.

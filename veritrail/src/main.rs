@@ -1,0 +1,57 @@
+//! The single binary: `up` runs the whole of Veritrail in one process, the
+//! other commands are the command line. It wires and prints; what an entry is,
+//! how it is stored and who may do what is decided elsewhere.
+
+mod append;
+mod client;
+mod cloudtrail;
+mod config;
+mod doctor;
+mod durable;
+mod get;
+mod import;
+mod login;
+mod partitions;
+mod posting;
+mod print;
+mod profile;
+mod tail;
+mod up;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::config::{Cli, Command};
+use crate::print::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return output.failed(&anyhow::Error::new(error)),
+    };
+    match runtime.block_on(run(cli.command, output)) {
+        Ok(code) => code,
+        Err(error) => output.failed(&error),
+    }
+}
+
+async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(config) => up::run(*config, output).await,
+        Command::Login(config) => login::run(config, output).await,
+        Command::Append(config) => append::run(config, output).await,
+        Command::Import(config) => import::run(config, output).await,
+        Command::Get(config) => get::run(config, output).await,
+        Command::Tail(config) => tail::run(config, output).await,
+        Command::Partitions(config) => partitions::run(config, output).await,
+        Command::Verify(config) => verify::run(config, output).await,
+        Command::Doctor(config) => doctor::run(config, output).await,
+    }
+}

@@ -1,0 +1,182 @@
+//! A PostgreSQL of our own, from whatever is found: programs, cluster, server,
+//! role and database. Every step looks at what is there first, so that a start
+//! that was killed anywhere is simply done again.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use secrecy::SecretString;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use tokio_util::sync::CancellationToken;
+
+use super::binaries::{self, Binaries};
+use super::cluster::{self, Cluster, DATABASE, ROLE, SUPERUSER};
+use super::data::DataDir;
+use super::install;
+use super::postmaster::{self, PORT, Postmaster};
+use crate::config;
+use crate::print::Output;
+
+/// A running PostgreSQL and the addresses of its database.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pub(crate) postmaster: Postmaster,
+    pub(crate) version: String,
+    socket: PathBuf,
+}
+
+impl Postgres {
+    /// Starts the cluster of `data`, made and even installed where it is missing.
+    ///
+    /// # Errors
+    /// With what is in the way; nothing is left running then.
+    pub(crate) async fn start(
+        data: &DataDir,
+        config: &config::Up,
+        output: Output,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        // Whatever runs while the cluster is found or made is killed when this
+        // is dropped, and found half done at the next start.
+        let (cluster, binaries) = tokio::select! {
+            found = Self::cluster(data, config, output) => found?,
+            () = stop.cancelled() => bail!("interrupted"),
+        };
+        Self::run(data, &cluster, binaries, output, stop).await
+    }
+
+    async fn cluster(
+        data: &DataDir,
+        config: &config::Up,
+        output: Output,
+    ) -> anyhow::Result<(Cluster, Binaries)> {
+        let named = config.postgres_bin.as_deref();
+        let existing = cluster::version(data.path())?;
+        let mut found = binaries::find(named).await?;
+        if found.is_empty() && existing.is_none() {
+            install::postgresql(output, !config.no_install).await?;
+            found = binaries::find(named).await?;
+        }
+        let chosen = binaries::choose(&found, existing);
+        let chosen = chosen.with_context(|| format!("cannot use {}", data.path().display()))?;
+        let Some(binaries) = chosen else {
+            bail!("PostgreSQL was installed, but is nowhere to be found")
+        };
+        if existing.is_some() {
+            return Ok((cluster::existing(data).await?, binaries));
+        }
+        output.note(&format!(
+            "making a cluster with PostgreSQL {}",
+            binaries.version
+        ));
+        Ok((cluster::create(data, &binaries).await?, binaries))
+    }
+
+    async fn run(
+        data: &DataDir,
+        cluster: &Cluster,
+        binaries: Binaries,
+        output: Output,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        if let Some(pid) = postmaster::stop_orphan(cluster).await? {
+            output.note(&format!(
+                "stopped PostgreSQL, process {pid}, which an earlier start left running"
+            ));
+        }
+        let socket = cluster.socket_folder(data).await?;
+        cluster.configure(&binaries, &socket).await?;
+        let postmaster =
+            Postmaster::start(cluster, &binaries, data.file("postgres.log"), stop).await?;
+        let mut postgres = Self {
+            postmaster,
+            version: binaries.version,
+            socket,
+        };
+        if let Err(error) = postgres.prepare().await {
+            postgres.postmaster.stop().await?;
+            return Err(error.context("cannot prepare the database"));
+        }
+        Ok(postgres)
+    }
+
+    /// The services' role, which may make roles but is no superuser, and its database.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let options: PgConnectOptions = self.url(SUPERUSER, "postgres").parse()?;
+        let mut connection: PgConnection = options.disable_statement_logging().connect().await?;
+        let role: Option<i32> = sqlx::query_scalar("select 1 from pg_roles where rolname = $1")
+            .bind(ROLE)
+            .fetch_optional(&mut connection)
+            .await?;
+        if role.is_none() {
+            connection
+                .execute("create role veritrail login createrole")
+                .await?;
+        }
+        let database: Option<i32> =
+            sqlx::query_scalar("select 1 from pg_database where datname = $1")
+                .bind(DATABASE)
+                .fetch_optional(&mut connection)
+                .await?;
+        if database.is_none() {
+            connection
+                .execute("create database veritrail owner veritrail")
+                .await?;
+        }
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// The services' address.
+    pub(crate) fn database_url(&self) -> SecretString {
+        self.url(ROLE, DATABASE).into()
+    }
+
+    /// The owner's address, with every right. Only this machine's accounts that
+    /// `pg_ident.conf` names get in by it: it holds no secret.
+    pub(crate) fn owner_url(&self) -> SecretString {
+        self.url(SUPERUSER, DATABASE).into()
+    }
+
+    fn url(&self, role: &str, database: &str) -> String {
+        let socket = escaped(&self.socket.to_string_lossy());
+        format!("postgres:///{database}?host={socket}&port={PORT}&user={role}")
+    }
+}
+
+/// Percent-encoding as both libpq and sqlx read it: no `+` for a space.
+fn escaped(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "%{byte:02X}");
+            }
+            out
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_can_stand_in_an_address() {
+        assert_eq!(escaped("/srv/my data/ü+&"), "/srv/my%20data/%C3%BC%2B%26");
+        let options: PgConnectOptions = format!(
+            "postgres:///veritrail?host={}&port=5432&user=postgres",
+            escaped("/srv/my data/s")
+        )
+        .parse()
+        .unwrap();
+        assert_eq!(
+            options.get_socket().unwrap(),
+            std::path::Path::new("/srv/my data/s")
+        );
+        assert_eq!(options.get_username(), "postgres");
+        assert_eq!(options.get_database(), Some("veritrail"));
+    }
+}

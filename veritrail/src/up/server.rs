@@ -1,0 +1,240 @@
+//! Both services behind one listener, as they would be behind two: log-service
+//! asks auth-service over HTTP like everybody else. It holds no rule of either.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use axum::extract::FromRef as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use service::config::InternalSecret;
+use service::{Access, Shutdown};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::data::DataDir;
+use super::first_start;
+use super::welcome::Welcome;
+use crate::config;
+use crate::print::Output;
+
+/// From serving to ready: the first answer of the status feed.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// What runs beside the routes writes its last entries.
+const FINISHED_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a start is about.
+pub(crate) struct Installation {
+    pub(crate) origin: String,
+    /// File of the installation's secret.
+    pub(crate) secret: PathBuf,
+    pub(crate) database: Database,
+}
+
+pub(crate) struct Database {
+    pub(crate) url: SecretString,
+    /// For `credentials.json`: where the owner may look into the database.
+    pub(crate) owner_url: SecretString,
+    /// For people: what runs it.
+    pub(crate) description: String,
+}
+
+/// Both services, started and not served yet.
+struct Services {
+    auth: auth_service::State,
+    log: log_service::State,
+    /// Outlives the last request: pollers, outbox, access records.
+    after: Shutdown,
+}
+
+/// Serves until `stop`, which it also pulls when something ends by itself.
+pub(crate) async fn run(
+    data: &mut DataDir,
+    config: &config::Up,
+    installation: &Installation,
+    output: Output,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    service::telemetry::init(&config.telemetry.log)?;
+    service::metrics::init()?;
+    // Bound before anything is made, so that a taken port leaves nothing behind.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let base = here(address)?;
+    let services = tokio::select! {
+        services = start(data, installation, &base) => services?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let settings = config.http.settings()?;
+    let mut beside = beside(config, &services, &settings).await?;
+    let after = services.after.clone();
+    let mut serving = tokio::spawn(service::http::serve(
+        listener,
+        router(services),
+        settings,
+        shutdown(stop),
+    ));
+
+    let announce = async {
+        ready(&base).await?;
+        Welcome {
+            data,
+            address,
+            installation,
+            output,
+        }
+        .say()?;
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    let (served, finished) = tokio::select! {
+        served = &mut serving => (served.context("serving stopped").and_then(|served| Ok(served?)), true),
+        _ = beside.join_next() => (Err(anyhow::anyhow!("what runs beside the services ended")), false),
+        failed = announce => (failed, false),
+    };
+    // The last answer first, then what the answers left to do.
+    stop.cancel();
+    if !finished {
+        let _ = serving.await;
+    }
+    after.begin();
+    let rest = async { while beside.join_next().await.is_some() {} };
+    if tokio::time::timeout(FINISHED_WITHIN, rest).await.is_err() {
+        tracing::warn!("not everything finished in time");
+    }
+    served
+}
+
+/// Schemas, first credentials, services.
+async fn start(
+    data: &DataDir,
+    installation: &Installation,
+    base: &Url,
+) -> anyhow::Result<Services> {
+    let secret = auth_service::Secret::read(&installation.secret)?;
+    let url = &installation.database.url;
+    ledger::migrate(url.expose_secret())
+        .await
+        .context("cannot migrate the ledger")?;
+    let config = auth_service::Config {
+        database_url: url.clone(),
+        secret_file: installation.secret.clone(),
+        internal_secret: None,
+        issuer: base.clone(),
+        log_url: base.clone(),
+        invite_url: None,
+        signing_algorithm: auth_service::Algorithm::EdDsa,
+        key_lead_seconds: 300,
+        database_connections: 10,
+        password_threads: None,
+        password_queue: 64,
+        password_memory_kib: 19_456,
+    };
+    first_start::bootstrap(data, installation, &config).await?;
+    let after = Shutdown::new();
+    let auth = auth_service::State::start(config)
+        .await
+        .context("cannot start auth-service")?;
+    let config = log_service::Config {
+        database_url: url.clone(),
+        origin: installation.origin.clone(),
+        lanes: 1,
+        readers: 8,
+        allow_unsafe_server: false,
+        auth: service::config::Auth {
+            auth_url: base.clone(),
+            issuer: base.to_string(),
+            internal: InternalSecret {
+                internal_secret: Some(secret.internal()),
+                internal_secret_file: None,
+            },
+        },
+    };
+    let log = log_service::State::start(config, &after)
+        .await
+        .context("cannot start log-service")?;
+    Ok(Services { auth, log, after })
+}
+
+fn router(services: Services) -> axum::Router {
+    let Services { auth, log, .. } = services;
+    let health = log_service::health(&log).router(Access::from_ref(&log));
+    let routes = auth_service::router(auth).merge(log_service::router(log));
+    service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION")).merge(health)
+}
+
+/// What runs beside the routes until the last request was answered.
+async fn beside(
+    config: &config::Up,
+    services: &Services,
+    settings: &service::http::Settings,
+) -> anyhow::Result<JoinSet<()>> {
+    let mut beside = JoinSet::new();
+    if let Some(address) = config.telemetry.admin_listen {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for metrics"))?;
+        let router = service::metrics::router();
+        let serving =
+            service::http::serve(listener, router, settings.clone(), services.after.clone());
+        beside.spawn(async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are not served");
+            }
+        });
+    }
+    beside.spawn(auth_service::run(
+        services.auth.clone(),
+        services.after.clone(),
+    ));
+    beside.spawn(log_service::run(
+        services.log.clone(),
+        services.after.clone(),
+    ));
+    Ok(beside)
+}
+
+/// Asks what any load balancer would.
+async fn ready(base: &Url) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let url = base.join("readyz")?;
+    let deadline = Instant::now() + READY_WITHIN;
+    loop {
+        let answer = client.get(url.clone()).send().await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            _ if Instant::now() > deadline => {
+                bail!("not ready within {} s", READY_WITHIN.as_secs())
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// The address by which this machine reaches the listener.
+pub(crate) fn here(address: SocketAddr) -> anyhow::Result<Url> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    Ok(Url::parse(&format!(
+        "http://{}",
+        SocketAddr::new(ip, address.port())
+    ))?)
+}
+
+/// The services' own kind of stop, pulled by ours.
+fn shutdown(stop: &CancellationToken) -> Shutdown {
+    let (shutdown, stop) = (Shutdown::new(), stop.clone());
+    let pulled = shutdown.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        pulled.begin();
+    });
+    shutdown
+}
