@@ -44,7 +44,7 @@ impl Stored {
         let mut members = posted_members(&self.event, &Parts(parts))
             .map_err(|Malformed| Corrupt::new("event", "not a canonical event"))?;
         self.add_members(&mut members)?;
-        members.sort_by(|a, b| order(a.0, b.0));
+        members.sort_by(|a, b| order(a.0.as_bytes(), b.0.as_bytes()));
         let mut out = String::with_capacity(self.event.len() + 1024);
         let mut object = Object::open(&mut out);
         for (name, value) in &members {
@@ -112,8 +112,7 @@ fn posted_members<'a>(
     parts: &Parts<'a>,
 ) -> Result<Vec<(&'a str, Cow<'a, str>)>, Malformed> {
     let mut members = Vec::with_capacity(32);
-    for member in cut::members(event) {
-        let (name, value) = member?;
+    for (name, value) in cut::members(event)? {
         let value = match name {
             "actor" => Cow::Owned(actor(value, parts)?),
             "attachments" | "targets" => Cow::Owned(list(name, value, parts)?),
@@ -132,8 +131,7 @@ fn actor(event: &str, parts: &Parts<'_>) -> Result<String, Malformed> {
     let actor = joined(event, parts.get("actor"))?;
     let mut out = String::with_capacity(actor.len());
     let mut object = Object::open(&mut out);
-    for member in cut::members(&actor) {
-        let (name, value) = member?;
+    for (name, value) in cut::members(&actor)? {
         if name == "on_behalf_of" {
             let value = list(name, value, parts)?;
             object.member(name).push_str(&value);
@@ -147,9 +145,10 @@ fn actor(event: &str, parts: &Parts<'_>) -> Result<String, Malformed> {
 
 /// A list of the event, each element with its part.
 fn list(name: &str, event: &str, parts: &Parts<'_>) -> Result<String, Malformed> {
-    let elements: Vec<String> = cut::elements(event)
+    let elements: Vec<String> = cut::elements(event)?
+        .into_iter()
         .enumerate()
-        .map(|(index, element)| joined(element?, parts.of_element(name, index)))
+        .map(|(index, element)| joined(element, parts.of_element(name, index)))
         .collect::<Result<_, _>>()?;
     let mut out = String::with_capacity(event.len());
     push_array(&mut out, &elements, |out, element| out.push_str(element));
@@ -161,10 +160,9 @@ fn joined(event: &str, part: Option<&str>) -> Result<String, Malformed> {
     let Some(part) = part else {
         return Ok(event.to_owned());
     };
-    let mut members: Vec<(&str, &str)> = cut::members(event)
-        .chain(cut::members(part))
-        .collect::<Result<_, _>>()?;
-    members.sort_by(|a, b| order(a.0, b.0));
+    let mut members = cut::members(event)?;
+    members.extend(cut::members(part)?);
+    members.sort_by(|a, b| order(a.0.as_bytes(), b.0.as_bytes()));
     let mut out = String::with_capacity(event.len() + part.len());
     let mut object = Object::open(&mut out);
     for (name, value) in members {

@@ -60,7 +60,8 @@ pub(crate) struct Member {
 /// Room for a tree, reused from one text to the next.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    unescaped: String,
+    /// Longer than what is used of it, and never shortened.
+    unescaped: Vec<u8>,
     elements: Vec<Value>,
     members: Vec<Member>,
     open_elements: Vec<Value>,
@@ -164,7 +165,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Sorts members as RFC 8785 §3.2.3 does; true when a name occurs twice.
-fn sort(members: &mut [Member], source: &str, unescaped: &str) -> bool {
+fn sort(members: &mut [Member], source: &[u8], unescaped: &[u8]) -> bool {
     let text = |text: Text| {
         let within = if text.form == Form::Verbatim {
             source

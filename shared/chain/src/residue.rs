@@ -15,15 +15,9 @@ pub(crate) struct Residue<'a> {
 
 impl<'a> Residue<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Malformed> {
-        let mut members = cut::members(text);
-        let mut next = |wanted| match members.next() {
-            Some(Ok((name, value))) if name == wanted => Ok(value),
-            _ => Err(Malformed),
-        };
-        let (digests, salts) = (next("digests")?, next("salts")?);
-        if members.next().is_some() {
+        let [("digests", digests), ("salts", salts)] = cut::members(text)?[..] else {
             return Err(Malformed);
-        }
+        };
         Ok(Self {
             digests: values(digests)?,
             salts: values(salts)?,
@@ -41,9 +35,9 @@ impl<'a> Residue<'a> {
 
 /// Names with hexadecimal values.
 fn values<T: std::str::FromStr>(text: &str) -> Result<Vec<(&str, T)>, Malformed> {
-    cut::members(text)
-        .map(|member| {
-            let (name, value) = member?;
+    cut::members(text)?
+        .into_iter()
+        .map(|(name, value)| {
             let value = cut::string(value)?.parse().map_err(|_| Malformed)?;
             Ok((name, value))
         })
@@ -55,7 +49,7 @@ pub(crate) fn parts_of(parts: Option<&str>) -> Result<Vec<(&str, &str)>, Malform
     let Some(parts) = parts else {
         return Ok(Vec::new());
     };
-    let parts: Vec<_> = cut::members(parts).collect::<Result<_, _>>()?;
+    let parts = cut::members(parts)?;
     // Without parts the column is null.
     if parts.is_empty() {
         return Err(Malformed);

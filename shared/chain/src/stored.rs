@@ -63,10 +63,10 @@ impl Stored {
 
     /// The document, after [`Stored::check`]; and the names of the erased parts.
     pub(crate) fn checked_document(&self) -> Result<(String, Vec<String>), Corrupt> {
-        let id = cut::member(&self.event, "id")
-            .ok()
-            .flatten()
-            .and_then(|id| cut::string(id).ok())
+        let event = cut::members(&self.event).unwrap_or_default();
+        let id = event.iter().find(|(name, _)| *name == "id");
+        let id = id
+            .and_then(|(_, id)| cut::string(id).ok())
             .ok_or(Corrupt::new("event", "not a canonical event"))?;
         if id
             != self

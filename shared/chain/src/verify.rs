@@ -45,8 +45,8 @@ pub struct Verified<'a> {
 /// Follows one chain. After an error it is of no further use.
 pub struct Verifier {
     position: Position,
-    /// Of the evidence line, and of the document in it.
-    buffers: [Buffers; 2],
+    /// Of the evidence line.
+    buffers: Buffers,
     /// The document rebuilt from a row.
     document: String,
 }
@@ -74,7 +74,7 @@ impl Verifier {
                 head,
                 linked: true,
             },
-            buffers: Default::default(),
+            buffers: Buffers::default(),
             document: String::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! From bytes to a tree, in one pass. Never accepts what RFC 8259 does not, never recurses below the nesting limit.
 
-use super::text::plain_until;
+use super::text::{CHUNK, plain, plain_until};
 use super::{Buffers, Form, Member, Text, Tree, Value, sort};
 
 /// Not JSON in UTF-8 (or, at 4 GiB, too long to index).
@@ -17,15 +17,14 @@ pub(crate) fn scan<'a>(
     if u32::try_from(source.len()).is_err() {
         return Err(NotJson);
     }
-    buffers.unescaped.clear();
     buffers.elements.clear();
     buffers.members.clear();
     buffers.open_elements.clear();
     buffers.open_members.clear();
     let mut scanner = Scanner {
-        source,
         bytes,
         at: 0,
+        unescaped: 0,
         faulty: false,
         to: &mut *buffers,
     };
@@ -33,10 +32,11 @@ pub(crate) fn scan<'a>(
     if scanner.next() != 0 || scanner.at < bytes.len() {
         return Err(NotJson);
     }
-    let faulty = scanner.faulty;
+    let (faulty, used) = (scanner.faulty, scanner.unescaped);
+    let unescaped = std::str::from_utf8(&buffers.unescaped[..used]).map_err(|_| NotJson)?;
     Ok(Tree {
         source,
-        unescaped: &buffers.unescaped,
+        unescaped,
         elements: &buffers.elements,
         members: &buffers.members,
         root,
@@ -45,9 +45,10 @@ pub(crate) fn scan<'a>(
 }
 
 struct Scanner<'s, 'b> {
-    source: &'s str,
     bytes: &'s [u8],
     at: usize,
+    /// How much of the room for unescaped text is used.
+    unescaped: usize,
     faulty: bool,
     to: &'b mut Buffers,
 }
@@ -125,7 +126,7 @@ impl Scanner<'_, '_> {
             .extend_from_slice(&self.to.open_members[open..]);
         self.to.open_members.truncate(open);
         let members = &mut self.to.members[first..];
-        self.faulty |= sort(members, self.source, &self.to.unescaped);
+        self.faulty |= sort(members, self.bytes, &self.to.unescaped);
         Ok(Value::Object(index(first), index(self.to.members.len())))
     }
 
@@ -170,7 +171,7 @@ impl Scanner<'_, '_> {
         let name = self.text()?;
         if name.form != Form::Verbatim {
             let text = &self.to.unescaped[name.start as usize..name.end as usize];
-            self.faulty |= text.contains('\0');
+            self.faulty |= text.contains(&0);
         }
         self.take(b':')?;
         Ok(name)
@@ -274,11 +275,10 @@ impl Scanner<'_, '_> {
 
     /// The rest of a string whose first escape stands at `self.at`.
     fn escaped(&mut self, start: usize) -> Result<Text, NotJson> {
-        let first = self.to.unescaped.len();
-        let mut form = Form::Unescaped;
-        let mut run = start;
+        let first = self.unescaped;
+        self.copy_verbatim(start);
+        let mut broken = false;
         loop {
-            self.to.unescaped.push_str(&self.source[run..self.at]);
             match self.bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => self.at += 1,
@@ -294,23 +294,69 @@ impl Scanner<'_, '_> {
                 b'r' => '\r',
                 b't' => '\t',
                 b'u' => self.code_point()?.unwrap_or_else(|| {
-                    form = Form::Broken;
+                    broken = true;
                     char::REPLACEMENT_CHARACTER
                 }),
                 _ => return Err(NotJson),
             };
-            self.to.unescaped.push(character);
-            run = self.at;
-            self.at = plain_until(self.bytes, run);
+            let to = &mut self.to.unescaped[self.unescaped..];
+            self.unescaped += character.encode_utf8(to).len();
+            self.copy_plain();
         }
         self.at += 1;
-        self.faulty |= form == Form::Broken;
-        // Unescaping never lengthens, so this stays below 4 GiB as the source does.
+        self.faulty |= broken;
         Ok(Text {
             start: index(first),
-            end: index(self.to.unescaped.len()),
-            form,
+            end: index(self.unescaped),
+            form: if broken {
+                Form::Broken
+            } else {
+                Form::Unescaped
+            },
         })
+    }
+
+    /// Copies what stands between `start` and here.
+    fn copy_verbatim(&mut self, start: usize) {
+        // Unescaping never lengthens, so this is room for all that follows too; and for the last chunk.
+        let room = self.bytes.len() + CHUNK;
+        if self.to.unescaped.len() < room {
+            self.to.unescaped.resize(room, 0);
+        }
+        self.copy_rest(start);
+    }
+
+    /// Copies up to the next byte that is neither a plain character nor one of the two escapes that evidence is full
+    /// of. Copies whole chunks and steps back, since runs between escapes are short.
+    fn copy_plain(&mut self) {
+        let (mut at, mut end) = (self.at, self.unescaped);
+        let to = &mut self.to.unescaped;
+        while let (Some(&chunk), Some(room)) = (
+            self.bytes.get(at..).and_then(<[u8]>::first_chunk::<CHUNK>),
+            to.get_mut(end..).and_then(<[u8]>::first_chunk_mut::<CHUNK>),
+        ) {
+            *room = chunk;
+            let count = plain(chunk);
+            at += count;
+            end += count;
+            if count < CHUNK {
+                let Some(b"\\\"" | b"\\\\") = self.bytes.get(at..at + 2) else {
+                    (self.at, self.unescaped) = (at, end);
+                    return;
+                };
+                to[end] = self.bytes[at + 1];
+                at += 2;
+                end += 1;
+            }
+        }
+        (self.at, self.unescaped) = (plain_until(self.bytes, at), end);
+        self.copy_rest(at);
+    }
+
+    fn copy_rest(&mut self, start: usize) {
+        let run = &self.bytes[start..self.at];
+        self.to.unescaped[self.unescaped..][..run.len()].copy_from_slice(run);
+        self.unescaped += run.len();
     }
 
     /// What `\u` and one or two units say; `None` for a lone surrogate.

@@ -5,33 +5,38 @@ use std::cmp::Ordering;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Index of the first byte at or after `from` that ends a run of plain characters: a quote, a backslash, a control
-/// character; `bytes.len()` when there is none.
+/// Bytes looked at together.
+pub(crate) const CHUNK: usize = 8;
+
+/// How many bytes at the start of `chunk` are plain characters of a JSON string: no quote, no backslash, no control
+/// character.
+pub(crate) fn plain(chunk: [u8; CHUNK]) -> usize {
+    let word = u64::from_le_bytes(chunk);
+    // The high bit of each byte that is zero (below 0x20). Above the lowest such byte there may be false ones, never
+    // below, and the lowest is all that counts.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zero(word ^ (ONES * 0x22));
+    let backslash = zero(word ^ (ONES * 0x5c));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let special = (quote | backslash | control) & HIGH;
+    special.trailing_zeros() as usize / 8
+}
+
+/// Index of the first byte at or after `from` that ends a run of plain characters; `bytes.len()` when there is none.
+#[inline]
 pub(crate) fn plain_until(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        let special = special(word);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
+    while let Some(&chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let count = plain(chunk);
+        at += count;
+        if count < CHUNK {
+            return at;
         }
-        at += 8;
     }
     while at < bytes.len() && !matches!(bytes[at], b'"' | b'\\' | 0..=0x1f) {
         at += 1;
     }
     at
-}
-
-/// The high bit of each byte that is a quote, a backslash or a control character. Above the lowest such byte there may
-/// be false ones, never below.
-fn special(word: u64) -> u64 {
-    let quote = word ^ (ONES * 0x22);
-    let backslash = word ^ (ONES * 0x5c);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = backslash.wrapping_sub(ONES) & !backslash;
-    (control | quote | backslash) & HIGH
 }
 
 /// Appends the canonical JSON string (RFC 8785 §3.2.2.2) of `text`.
@@ -85,8 +90,7 @@ pub(crate) fn end_of_string(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Order of names by UTF-16 code units (RFC 8785 §3.2.3).
-pub(crate) fn order(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+pub(crate) fn order(a: &[u8], b: &[u8]) -> Ordering {
     match a.iter().zip(b).position(|(x, y)| x != y) {
         None => a.len().cmp(&b.len()),
         // UTF-8 sorts by code point. UTF-16 differs in one thing: surrogates (first byte F0 to F4 here) come before

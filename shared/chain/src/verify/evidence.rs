@@ -10,7 +10,7 @@ use crate::json::scan::scan;
 use crate::json::{Buffers, Tree, Value};
 use crate::timestamp::Timestamp;
 
-/// Nesting of an evidence line and of a document: more than either needs, since members may be added.
+/// Nesting of an evidence line: more than it needs, since members may be added.
 const LEVELS: u32 = 64;
 
 /// Why a line is refused, before it is known which entry should have stood there.
@@ -50,11 +50,18 @@ struct Given<'a> {
     text: &'a str,
 }
 
-/// The members of a document that matter.
+/// The members of a document that matter, as texts.
+#[derive(Default)]
 struct Document<'a> {
-    place: Place<'a>,
-    id: Uuid,
-    personal: Vec<(&'a str, Hash)>,
+    version: &'a str,
+    id: &'a str,
+    tenant: &'a str,
+    partition: &'a str,
+    seq: &'a str,
+    received_at: &'a str,
+    previous: &'a str,
+    /// Names and digests.
+    personal: Vec<(&'a str, &'a str)>,
 }
 
 impl Verifier {
@@ -64,22 +71,23 @@ impl Verifier {
         let Self {
             position, buffers, ..
         } = self;
-        let [of_line, of_document] = buffers;
         let seq = position.head.size;
         let stop = |stop: Stop| stop.of_entry(seq);
-        let line = Line::read(line, of_line).map_err(stop)?;
-        let document = Document::read(line.document, of_document).map_err(stop)?;
+        let line = Line::read(line, buffers).map_err(stop)?;
+        let document = Document::cut(line.document).map_err(stop)?;
+        let place = document.place().map_err(stop)?;
         position
-            .follow(&document.place)
+            .follow(&place)
             .map_err(|(member, message)| stop(Stop::in_document(member, message)))?;
+        let id = document.id().map_err(stop)?;
         let withheld = check_parts(&document.personal, &line.parts).map_err(stop)?;
         let hash = entry_hash(line.document);
-        position.advance(hash, document.place.received_at);
+        position.advance(hash, place.received_at);
         Ok(Verified {
             seq,
-            id: document.id,
+            id,
             hash,
-            received_at: document.place.received_at,
+            received_at: place.received_at,
             document: line.document,
             proof: line.proof,
             withheld,
@@ -157,57 +165,59 @@ fn text<'a>(tree: &Tree<'a>, value: Value) -> Option<&'a str> {
 }
 
 impl<'a> Document<'a> {
-    fn read(document: &'a str, buffers: &mut Buffers) -> Result<Self, Stop> {
-        let tree = scan(document.as_bytes(), LEVELS, buffers)
-            .map_err(|_| Stop::at("document", "not JSON"))?;
-        if tree.faulty {
-            return Err(Stop::at(
-                "document",
-                "has a member twice, or is not proper text",
-            ));
+    fn cut(text: &'a str) -> Result<Self, Stop> {
+        let mut document = Self::default();
+        let cut = cut::whole(text, |cursor| {
+            cursor.object(|cursor, name| {
+                match name {
+                    "event" => cursor.object(|cursor, name| {
+                        let value = cursor.value()?;
+                        if name == "id" {
+                            document.id = cut::string(value)?;
+                        }
+                        Ok(())
+                    })?,
+                    "personal" => cursor.object(|cursor, name| {
+                        let digest = cut::string(cursor.value()?)?;
+                        document.personal.push((name, digest));
+                        Ok(())
+                    })?,
+                    "partition" => document.partition = cut::string(cursor.value()?)?,
+                    "previous" => document.previous = cut::string(cursor.value()?)?,
+                    "received_at" => document.received_at = cut::string(cursor.value()?)?,
+                    "seq" => document.seq = cursor.value()?,
+                    "tenant" => document.tenant = cut::string(cursor.value()?)?,
+                    "version" => document.version = cursor.value()?,
+                    _ => drop(cursor.value()?),
+                }
+                Ok(())
+            })
+        });
+        // First of all: of another version nothing else is known.
+        if cut.is_ok() && document.version.parse() != Ok(VERSION) {
+            return Err(Stop::UnknownVersion(document.version.to_owned()));
         }
-        let members: Vec<(&str, &str)> =
-            cut::members(document)
-                .collect::<Result<_, Malformed>>()
-                .map_err(|Malformed| Stop::at("document", "not in canonical form"))?;
-        let member = |wanted: &str| {
-            let found = members.iter().find(|(name, _)| *name == wanted);
-            found.map(|(_, value)| *value)
-        };
-        // First of all: nothing else is known of another version.
-        let version = member("version").unwrap_or("");
-        if version.parse() != Ok(VERSION) {
-            return Err(Stop::UnknownVersion(version.to_owned()));
+        match cut {
+            Ok(()) => Ok(document),
+            Err(Malformed) => Err(Stop::at("document", "not a canonical document")),
         }
-        let string = |name: &str| {
-            member(name)
-                .and_then(|value| cut::string(value).ok())
-                .ok_or_else(|| Stop::in_document(name, "missing or not a plain string"))
-        };
-        let wrong = |name: &'static str, message| move || Stop::in_document(name, message);
-        let seq = member("seq").and_then(|seq| seq.parse().ok());
-        let personal = member("personal")
-            .and_then(|personal| digests(personal).ok())
-            .ok_or_else(wrong("personal", "not an object of digests"))?;
-        let id = member("event")
-            .and_then(|event| cut::member(event, "id").ok().flatten())
-            .and_then(|id| cut::string(id).ok())
-            .and_then(|id| Uuid::try_parse(id).ok())
-            .ok_or_else(wrong("event", "has no id"))?;
-        Ok(Self {
-            place: Place {
-                tenant: string("tenant")?,
-                partition: string("partition")?,
-                seq: seq.ok_or_else(wrong("seq", "not an integer"))?,
-                received_at: received_at(string("received_at")?)
-                    .ok_or_else(wrong("received_at", "not a time as the format writes it"))?,
-                previous: string("previous")?
-                    .parse()
-                    .map_err(|_| Stop::in_document("previous", "not a digest"))?,
-            },
-            id,
-            personal,
+    }
+
+    fn place(&self) -> Result<Place<'a>, Stop> {
+        Ok(Place {
+            tenant: self.tenant,
+            partition: self.partition,
+            seq: integer(self.seq).ok_or(Stop::in_document("seq", "not an integer"))?,
+            received_at: received_at(self.received_at).ok_or(Stop::in_document(
+                "received_at",
+                "not a time as the format writes it",
+            ))?,
+            previous: digest(self.previous).ok_or(Stop::in_document("previous", "not a digest"))?,
         })
+    }
+
+    fn id(&self) -> Result<Uuid, Stop> {
+        Uuid::try_parse(self.id).map_err(|_| Stop::in_document("event/id", "not a UUID"))
     }
 }
 
@@ -217,22 +227,24 @@ fn received_at(text: &str) -> Option<Timestamp> {
     (time.to_string() == text).then_some(time)
 }
 
-fn digests(personal: &str) -> Result<Vec<(&str, Hash)>, Malformed> {
-    cut::members(personal)
-        .map(|member| {
-            let (name, digest) = member?;
-            let digest = cut::string(digest)?.parse().map_err(|_| Malformed)?;
-            Ok((name, digest))
-        })
-        .collect()
+/// Only digits, without a leading zero.
+fn integer(text: &str) -> Option<u64> {
+    let integer = text.parse().ok()?;
+    (itoa::Buffer::new().format::<u64>(integer) == text).then_some(integer)
+}
+
+fn digest(text: &str) -> Option<Hash> {
+    text.parse().ok()
 }
 
 /// Checks the parts that are given; names those that are not.
-fn check_parts(personal: &[(&str, Hash)], given: &[Given<'_>]) -> Result<Vec<String>, Stop> {
+fn check_parts(personal: &[(&str, &str)], given: &[Given<'_>]) -> Result<Vec<String>, Stop> {
     // Both are in canonical order and without duplicates, so one walk finds every pair.
     let mut withheld = Vec::new();
     let mut given = given.iter().peekable();
-    for &(name, digest) in personal {
+    for &(name, recorded) in personal {
+        let recorded = digest(recorded)
+            .ok_or_else(|| Stop::in_document(&format!("personal/{name}"), "not a digest"))?;
         let Some(part) = given.next_if(|part| part.name == name) else {
             withheld.push(name.to_owned());
             continue;
@@ -242,7 +254,7 @@ fn check_parts(personal: &[(&str, Hash)], given: &[Given<'_>]) -> Result<Vec<Str
             .salt
             .parse()
             .map_err(|_| Stop::Wrong(place("salt"), "not 32 lower-case hexadecimal digits"))?;
-        if part_digest(salt, name, part.text) != digest {
+        if part_digest(salt, name, part.text) != recorded {
             return Err(Stop::Wrong(
                 place("text"),
                 "does not give the digest in the document",
