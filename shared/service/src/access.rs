@@ -328,6 +328,14 @@ impl Access {
         Ok(())
     }
 
+    /// Returns once [`Access::ready`] would pass. Cancel-safe.
+    pub async fn until_ready(&self) {
+        self.inner.ring.filled().await;
+        while self.ready().is_err() {
+            self.inner.feed.next().await;
+        }
+    }
+
     async fn identify(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let caller = self.authenticate(headers).await?;
         request::identify(&caller);

@@ -199,7 +199,6 @@ fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes.max(8192))
-        .pipeline_flush(true)
         .serve_connection(io, service);
     let connection = watcher.watch(connection);
     async move {

@@ -1,11 +1,12 @@
 //! The status feed: what is not in order right now, and how old that knowledge is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
@@ -38,15 +39,22 @@ pub struct StatusSet {
 }
 
 /// The newest known [`StatusSet`] and when it was last confirmed. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Feed {
-    shared: Arc<RwLock<Snapshot>>,
+    shared: Arc<watch::Sender<Snapshot>>,
 }
 
 #[derive(Debug, Default)]
 struct Snapshot {
     set: Arc<StatusSet>,
     confirmed: Option<Instant>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let shared = Arc::new(watch::Sender::default());
+        Self { shared }
+    }
 }
 
 impl Feed {
@@ -67,7 +75,7 @@ impl Feed {
 
     /// What is known, and its age; None before the first [`Feed::replace`].
     pub fn read(&self) -> (Arc<StatusSet>, Option<Duration>) {
-        let snapshot = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.shared.borrow();
         let age = snapshot.confirmed.map(|at| at.elapsed());
         (Arc::clone(&snapshot.set), age)
     }
@@ -81,20 +89,26 @@ impl Feed {
         self.read().1
     }
 
+    /// Returns at the next [`Feed::replace`] or [`Feed::confirm`]. Cancel-safe.
+    pub async fn next(&self) {
+        // The sender lives in `self`, so this cannot fail.
+        let _ = self.shared.subscribe().changed().await;
+    }
+
     fn replace_as_of(&self, set: StatusSet, at: Instant) {
-        let mut snapshot = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        *snapshot = Snapshot {
+        self.shared.send_replace(Snapshot {
             set: Arc::new(set),
             confirmed: Some(at),
-        };
+        });
     }
 
     fn confirm_as_of(&self, at: Instant) {
-        let mut snapshot = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        // A set that was never there cannot be confirmed.
-        if let Some(confirmed) = &mut snapshot.confirmed {
-            *confirmed = at;
-        }
+        self.shared.send_modify(|snapshot| {
+            // A set that was never there cannot be confirmed.
+            if let Some(confirmed) = &mut snapshot.confirmed {
+                *confirmed = at;
+            }
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The key set in use: kept when auth-service is down, fetched again when a token names an unknown key.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -18,7 +18,7 @@ enum Origin {
 
 pub(super) struct Ring {
     origin: Origin,
-    current: RwLock<Arc<KeySet>>,
+    current: watch::Sender<Arc<KeySet>>,
     /// Goes up when a key disappears, which voids everything verified before.
     epoch: AtomicU64,
     /// Shortest time between two fetches for unknown keys: made-up kids must not become a flood.
@@ -50,7 +50,7 @@ impl Ring {
     fn new(origin: Origin, set: KeySet, pause: Duration) -> Self {
         Self {
             origin,
-            current: RwLock::new(Arc::new(set)),
+            current: watch::Sender::new(Arc::new(set)),
             epoch: AtomicU64::new(0),
             pause,
             last: AsyncMutex::new(None),
@@ -61,8 +61,7 @@ impl Ring {
     /// verification, never a stale one.
     pub(super) fn current(&self) -> (u64, Arc<KeySet>) {
         let epoch = self.epoch();
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        (epoch, Arc::clone(&current))
+        (epoch, Arc::clone(&self.current.borrow()))
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -123,15 +122,24 @@ impl Ring {
     }
 
     fn install(&self, keys: Jwks) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if *current.source() == keys {
-            return;
-        }
-        let set = KeySet::new(keys);
-        let extends = set.extends(&current);
-        *current = Arc::new(set);
-        if !extends {
-            self.epoch.fetch_add(1, Ordering::Release);
-        }
+        self.current.send_if_modified(|current| {
+            if *current.source() == keys {
+                return false;
+            }
+            let set = KeySet::new(keys);
+            let extends = set.extends(current);
+            *current = Arc::new(set);
+            if !extends {
+                self.epoch.fetch_add(1, Ordering::Release);
+            }
+            true
+        });
+    }
+
+    /// Returns once there is a key. Cancel-safe.
+    pub(super) async fn filled(&self) {
+        let mut keys = self.current.subscribe();
+        // The sender lives in `self`, so this cannot fail.
+        let _ = keys.wait_for(|keys| !keys.is_empty()).await;
     }
 }

@@ -1,0 +1,406 @@
+//! Rude clients on real sockets: slow, long, many, malformed.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRef, State};
+use axum::http::Request;
+use axum::response::IntoResponse;
+use axum::routing::{get as on_get, post as on_post};
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::{Value, json};
+use service::body::Upload;
+use service::extract::Json;
+use service::http::{Limits, Settings, app};
+use service::{Access, ApiError, Caller};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+use crate::forged::access;
+use crate::signer::{OTHER_TENANT, Signer, claims, claims_with};
+use crate::wire::{Server, problem, short};
+
+const LIMIT: usize = 1000;
+
+async fn upload(upload: Upload) -> Result<String, ApiError> {
+    let held = upload.read_json(LIMIT).await?;
+    Ok(format!("{} bytes", held.len()))
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/", on_get(async || "fine"))
+        .route("/upload", on_post(upload))
+        .route(
+            "/json",
+            on_post(async |Json(value): Json<Value>| Json(value)),
+        )
+}
+
+fn post(path: &str, headers: &str, body: &str) -> String {
+    let head = "HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close";
+    format!("POST {path} {head}\r\n{headers}\r\n\r\n{body}")
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_off() {
+    let server = Server::start(router(), short()).await;
+    for start in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: a\r\nx-slow: "] {
+        let answer = server.exchange(start).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{answer}"
+        );
+    }
+    // Also between two requests.
+    let answer = server
+        .exchange("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET")
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_408() {
+    let server = Server::start(router(), short()).await;
+    for request in [
+        post("/upload", "content-length: 10", "{"),
+        post("/upload", "transfer-encoding: chunked", "1\r\n{\r\n"),
+        post("/upload", "transfer-encoding: chunked", ""),
+    ] {
+        let answer = server.exchange(request).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert_eq!(problem(&answer)["code"], "request_timeout");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_is_not_progress() {
+    let app = app(router(), &Settings::default());
+    let send = async |chunk: usize, chunks: usize| {
+        let body = stream::unfold(0, move |sent| async move {
+            sleep(Duration::from_secs(29)).await;
+            let bytes = Bytes::from(vec![b' '; chunk]);
+            (sent < chunks).then_some((Ok::<_, Infallible>(bytes), sent + 1))
+        });
+        let request = Request::post("/upload").header("content-type", "application/json");
+        let request = request.body(Body::from_stream(body)).unwrap();
+        app.clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(send(1, 5).await, 408);
+    assert_eq!(send(1, 1).await, 408, "the end is late as well");
+    assert_eq!(send(0, 0).await, 200);
+    // More than the limit, but fast enough to hear of it.
+    assert_eq!(send(16 * 1024, 2).await, 413);
+}
+
+#[tokio::test]
+async fn too_long_is_413_and_the_client_hears_of_it() {
+    let server = Server::start(router(), short()).await;
+    let long = "x".repeat(1_000_000);
+    let declared = format!("content-length: {}", long.len());
+    let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    for request in [
+        post("/upload", &declared, &long),
+        post("/upload", "transfer-encoding: chunked", &chunked),
+        post("/json", &declared, &long),
+        post("/upload", "content-length: 1001", &long[..1001]),
+    ] {
+        let answer = server.exchange(request).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert_eq!(problem(&answer)["code"], "too_large");
+    }
+    let answer = server
+        .exchange(post("/upload", "content-length: 1000", &long[..1000]))
+        .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("1000 bytes"),
+        "{answer}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused() {
+    let server = Server::start(router(), short()).await;
+    let head = "GET / HTTP/1.1\r\nhost: a\r\n";
+    for (request, status) in [
+        ("garbage\r\n\r\n".to_owned(), "400"),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n".to_owned(), "400"),
+        (format!("{head}no colon\r\n\r\n"), "400"),
+        (format!("{head}content-length: x\r\n\r\n"), "400"),
+        (format!("{head}x: {}\r\n\r\n", "x".repeat(20_000)), "431"),
+        (format!("{head}{}\r\n", "a: b\r\n".repeat(1000)), "431"),
+    ] {
+        let answer = server.exchange(&request).await;
+        let start = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&start), "{answer} to {request}");
+    }
+    let fine = server
+        .exchange(format!("{head}connection: close\r\n\r\n"))
+        .await;
+    assert!(fine.ends_with("fine"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bad_text_and_broken_framing_are_400() {
+    let server = Server::start(router(), short()).await;
+    let mut request = post("/json", "content-length: 4", "").into_bytes();
+    request.extend_from_slice(b"\"\xff\xfe\"");
+    assert_eq!(
+        problem(&server.exchange(request).await)["code"],
+        "invalid_utf8"
+    );
+    let request = post("/json", "transfer-encoding: chunked", "zz\r\nabc");
+    assert_eq!(
+        problem(&server.exchange(request).await)["code"],
+        "body_broken"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(router(), short()).await;
+    let first = "POST /json HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let requests = format!(
+        "{first}content-length: 1\r\n\r\n1{first}content-length: 1\r\n\r\n2{}",
+        post("/json", "content-length: 1", "3")
+    );
+    let answers = server.exchange(requests).await;
+    let bodies: Vec<_> = answers
+        .split("HTTP/1.1 200 OK")
+        .skip(1)
+        .map(|answer| answer.split_once("\r\n\r\n").unwrap().1)
+        .collect();
+    assert_eq!(bodies, ["1", "2", "3"]);
+    server.stop().await;
+}
+
+/// A route that holds its body until it is let go, and tells when it has it.
+struct Gate {
+    arrived: mpsc::UnboundedSender<()>,
+    go: Semaphore,
+}
+
+#[derive(Clone)]
+struct Guarded {
+    access: Access,
+    gate: Arc<Gate>,
+}
+
+impl FromRef<Guarded> for Access {
+    fn from_ref(state: &Guarded) -> Self {
+        state.access.clone()
+    }
+}
+
+async fn hold(
+    State(Guarded { gate, .. }): State<Guarded>,
+    _: Caller,
+    upload: Upload,
+) -> Result<String, ApiError> {
+    let held = upload.read_json(200_000).await?;
+    gate.arrived.send(()).unwrap();
+    gate.go.acquire().await.unwrap().forget();
+    Ok(format!("{} bytes", held.len()))
+}
+
+struct Held {
+    router: Router,
+    signer: Signer,
+    gate: Arc<Gate>,
+    arrivals: mpsc::UnboundedReceiver<()>,
+}
+
+fn guarded() -> Held {
+    let signer = Signer::ed25519();
+    let (access, ..) = access(vec![signer.jwk("k")]);
+    let (arrived, arrivals) = mpsc::unbounded_channel();
+    let go = Semaphore::new(0);
+    let gate = Arc::new(Gate { arrived, go });
+    let state = Guarded {
+        access,
+        gate: Arc::clone(&gate),
+    };
+    let router = Router::new().route("/", on_post(hold)).with_state(state);
+    Held {
+        router,
+        signer,
+        gate,
+        arrivals,
+    }
+}
+
+#[tokio::test]
+async fn the_credential_comes_before_100_continue() {
+    let held = guarded();
+    held.gate.go.add_permits(1);
+    let server = Server::start(held.router, short()).await;
+    let refused = server
+        .exchange(post("/", "content-length: 2\r\nexpect: 100-continue", ""))
+        .await;
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    assert!(refused.contains("www-authenticate: Bearer"));
+    let token = held.signer.token("k", &claims());
+    let headers =
+        format!("content-length: 2\r\nexpect: 100-continue\r\nauthorization: Bearer {token}");
+    let mut client = server.connect().await;
+    client.send(post("/", &headers, "")).await;
+    let first = client.until("\r\n\r\n").await;
+    assert!(first.starts_with("HTTP/1.1 100"), "{first}");
+    client.send("{}").await;
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn body_bytes_are_bounded_for_each_tenant_and_for_all() {
+    let mut held = guarded();
+    let limits = Limits {
+        body_bytes: 300_000,
+        tenant_body_bytes: 200_000,
+        ..short()
+    };
+    let server = Server::start(held.router, limits).await;
+    let body = format!("\"{}\"", "x".repeat(149_998));
+    let request = |tenant: &str, code: &str| {
+        let claims = claims_with(&json!({"tenant_id": tenant, "tenant": code}));
+        let token = held.signer.token("k", &claims);
+        let headers = format!(
+            "content-length: {}\r\nauthorization: Bearer {token}",
+            body.len()
+        );
+        post("/", &headers, &body)
+    };
+    let one = "0198c0de-0000-7000-8000-000000000011";
+    let third = "0198c0de-0000-7000-8000-000000000033";
+
+    let mut first = server.connect().await;
+    first.send(request(one, "a")).await;
+    held.arrivals.recv().await.unwrap();
+    let refused = server.exchange(request(one, "a")).await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+    assert!(refused.contains("retry-after: 1"));
+    assert_eq!(problem(&refused)["code"], "too_many_requests");
+
+    let mut second = server.connect().await;
+    second.send(request(OTHER_TENANT, "a-b")).await;
+    held.arrivals.recv().await.unwrap();
+    let refused = server.exchange(request(third, "a-b-c")).await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+
+    held.gate.go.add_permits(4);
+    assert!(first.rest().await.starts_with("HTTP/1.1 200"));
+    assert!(second.rest().await.starts_with("HTTP/1.1 200"));
+    // Everything was given back, also by those who were refused half-way.
+    for (tenant, code) in [(one, "a"), (third, "a-b-c")] {
+        let answer = server.exchange(request(tenant, code)).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn over_the_cap_clients_wait_and_the_others_go_on() {
+    let limits = Limits {
+        connections: 2,
+        header_timeout: Duration::from_mins(1),
+        ..short()
+    };
+    let server = Server::start(router(), limits).await;
+    let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    first.send(get).await;
+    first.until("fine").await;
+    second.send(get).await;
+    second.until("fine").await;
+    let mut third = server.connect().await;
+    third.send(get).await;
+    for _ in 0..20 {
+        first.send(get).await;
+        first.until("fine").await;
+    }
+    let waiting = tokio::time::timeout(Duration::from_millis(50), third.until("fine"));
+    assert!(waiting.await.is_err());
+    drop(second);
+    third.send(get).await;
+    third.until("fine").await;
+    first.send(get).await;
+    first.until("fine").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_in_progress() {
+    let mut held = guarded();
+    let server = Server::start(held.router, short()).await;
+    let token = held.signer.token("k", &claims());
+    let headers = format!("content-length: 2\r\nauthorization: Bearer {token}");
+    let mut busy = server.connect().await;
+    busy.send(post("/", &headers, "{}")).await;
+    held.arrivals.recv().await.unwrap();
+    let mut idle = server.connect().await;
+    idle.send("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    idle.until("not_found").await;
+
+    server.shutdown.begin();
+    assert!(!idle.rest().await.contains("HTTP/1.1"));
+    held.gate.go.add_permits(1);
+    assert!(busy.rest().await.ends_with("2 bytes"));
+    let address = server.address;
+    server.stop().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let mut held = guarded();
+    let server = Server::start(held.router, short()).await;
+    let token = held.signer.token("k", &claims());
+    let headers = format!("content-length: 2\r\nauthorization: Bearer {token}");
+    let mut busy = server.connect().await;
+    busy.send(post("/", &headers, "{}")).await;
+    held.arrivals.recv().await.unwrap();
+    server.stop().await;
+    assert_eq!(busy.rest().await, "");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    let (alive, mut ended) = mpsc::unbounded_channel::<()>();
+    let endless = async move || {
+        let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
+        let body = stream::repeat_with(move || {
+            let _kept = &alive;
+            Ok::<_, Infallible>(chunk.clone())
+        });
+        Body::from_stream(body).into_response()
+    };
+    let endless = std::sync::Mutex::new(Some(endless));
+    let handler = move || {
+        let endless = endless.lock().unwrap().take();
+        async move { endless.unwrap()().await }
+    };
+    let handler = Arc::new(handler);
+    let router = Router::new().route("/", on_get(move || handler()));
+    let server = Server::start(router, short()).await;
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    // The channel closes when the body is dropped.
+    assert!(ended.recv().await.is_none());
+    server.stop().await;
+}
