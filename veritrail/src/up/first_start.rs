@@ -2,6 +2,8 @@
 //! open exists, so that no kill locks the owner out. It never writes the file
 //! again once the owner has taken it away.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use auth_service::Credentials;
 use secrecy::ExposeSecret as _;
@@ -12,8 +14,6 @@ use crate::durable::{self, Readers};
 
 /// Name of the owner's file.
 pub(crate) const CREDENTIALS: &str = "credentials.json";
-/// There once the file's content is in the database: from then on it is the owner's to remove.
-const DONE: &str = "bootstrapped";
 
 /// Operator, tenant, admin and service account of a first start; nothing in a later one.
 pub(crate) async fn bootstrap(
@@ -22,36 +22,33 @@ pub(crate) async fn bootstrap(
     config: &auth_service::Config,
 ) -> anyhow::Result<()> {
     let path = data.file(CREDENTIALS);
-    let done = data.file(DONE);
     let url = installation.database.owner_url.expose_secret();
-    let credentials = match Credentials::read(&path)? {
-        Some(mut credentials) => {
-            if credentials.database_url != url {
-                // The directory was moved, and the socket with it.
-                url.clone_into(&mut credentials.database_url);
-                let mut text = serde_json::to_vec_pretty(&credentials)?;
-                text.push(b'\n');
-                durable::write(&path, &text, Readers::Owner)?;
-            }
-            credentials
-        }
-        None if done.exists() => {
-            // The schema may still be older than this program.
-            return auth_service::migrate(&config.database_url)
-                .await
-                .context("cannot migrate auth");
-        }
-        None => {
-            let credentials = Credentials::generate(url, &installation.origin);
-            credentials.write(&path)?;
-            credentials
-        }
+    let there = Credentials::read(&path)?;
+    if auth_service::bootstrapped(config)
+        .await
+        .context("cannot look into the database")?
+    {
+        let moved = there.filter(|credentials| credentials.database_url != url);
+        return moved.map_or(Ok(()), |credentials| readdress(credentials, url, &path));
+    }
+    let credentials = if let Some(credentials) = there {
+        // Killed between writing them and the transaction that they are for.
+        credentials
+    } else {
+        let credentials = Credentials::generate(url, &installation.origin);
+        credentials.write(&path)?;
+        credentials
     };
     auth_service::bootstrap(config, &credentials)
         .await
         .with_context(|| format!("cannot create what {} names", path.display()))?;
-    if !done.exists() {
-        durable::write(&done, b"", Readers::Everyone)?;
-    }
     Ok(())
+}
+
+/// The directory was moved, and PostgreSQL's socket with it.
+fn readdress(mut credentials: Credentials, url: &str, path: &Path) -> anyhow::Result<()> {
+    url.clone_into(&mut credentials.database_url);
+    let mut text = serde_json::to_vec_pretty(&credentials)?;
+    text.push(b'\n');
+    durable::write(path, &text, Readers::Owner)
 }

@@ -222,6 +222,15 @@ impl Postmaster {
     }
 }
 
+impl Drop for Postmaster {
+    /// A panic must not leave a server behind either.
+    fn drop(&mut self) {
+        if self.end.borrow().is_none() {
+            let _ = kill_process(self.pid, Signal::INT);
+        }
+    }
+}
+
 /// Opens the log for appending, a long one set aside first; also how long it is.
 fn open_log(path: &Path) -> anyhow::Result<(File, u64)> {
     if fs::metadata(path).is_ok_and(|log| log.len() > LOG_BYTES) {

@@ -120,11 +120,12 @@ async fn start(
     ledger::migrate(url.expose_secret())
         .await
         .context("cannot migrate the ledger")?;
+    let issuer = base.as_str().trim_end_matches('/').to_owned();
     let config = auth_service::Config {
         database_url: url.clone(),
         secret_file: installation.secret.clone(),
         internal_secret: None,
-        issuer: base.clone(),
+        issuer: issuer.clone(),
         log_url: base.clone(),
         invite_url: None,
         signing_algorithm: auth_service::Algorithm::EdDsa,
@@ -132,6 +133,7 @@ async fn start(
         database_connections: 10,
         password_threads: None,
         password_queue: 64,
+        trusted_proxies: Vec::new(),
         password_memory_kib: 19_456,
     };
     first_start::bootstrap(data, installation, &config).await?;
@@ -147,7 +149,7 @@ async fn start(
         allow_unsafe_server: false,
         auth: service::config::Auth {
             auth_url: base.clone(),
-            issuer: base.to_string(),
+            issuer,
             internal: InternalSecret {
                 internal_secret: Some(secret.internal()),
                 internal_secret_file: None,
@@ -162,7 +164,8 @@ async fn start(
 
 fn router(services: Services) -> axum::Router {
     let Services { auth, log, .. } = services;
-    let health = log_service::health(&log).router(Access::from_ref(&log));
+    let health = auth_service::health(&auth).and(log_service::health(&log));
+    let health = health.router(Access::from_ref(&log));
     let routes = auth_service::router(auth).merge(log_service::router(log));
     service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION")).merge(health)
 }

@@ -1,0 +1,164 @@
+//! `up`: what a first start makes, what a second one leaves alone, and what is refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::veritrail::{Place, postmaster, wait_for_end};
+use rustix::process::{Signal, kill_process};
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_first_start_makes_everything_and_a_second_changes_nothing() {
+    let place = Place::new();
+    let up = place.up();
+    assert_eq!(mode(&place.data("credentials.json")), 0o600);
+    assert_eq!(mode(&place.data("secret")), 0o600);
+    assert_eq!(mode(&place.data("socket")), 0o700);
+    assert_eq!(
+        fs::read_to_string(place.data("address")).unwrap().trim(),
+        up.address
+    );
+    let credentials = fs::read(place.data("credentials.json")).unwrap();
+    let secret = fs::read(place.data("secret")).unwrap();
+    let named = place.credentials();
+    for member in [
+        "/operator/username",
+        "/operator/password",
+        "/tenant",
+        "/admin/username",
+        "/admin/password",
+        "/service/client_id",
+        "/service/client_secret",
+        "/service/api_key",
+        "/database_url",
+        "/origin",
+    ] {
+        assert!(
+            named
+                .pointer(member)
+                .is_some_and(serde_json::Value::is_string),
+            "{member}"
+        );
+    }
+    place.run(&["login"]).good();
+    let before = place.run(&["partitions", "--json"]).good().value();
+
+    // Ctrl-C stops everything, PostgreSQL included.
+    assert_eq!(up.interrupt(), 0);
+    assert!(postmaster(&place.path.join(".veritrail")).is_none());
+    assert!(!place.data("address").exists());
+
+    let up = place.up();
+    assert_eq!(
+        fs::read(place.data("credentials.json")).unwrap(),
+        credentials
+    );
+    assert_eq!(fs::read(place.data("secret")).unwrap(), secret);
+    place.run(&["login"]).good();
+    let after = place.run(&["partitions", "--json"]).good().value();
+    assert_eq!(
+        before["partitions"][0], after["partitions"][0],
+        "the default chain is what it was"
+    );
+    assert_eq!(up.rest(), "", "nothing but the one line of JSON");
+}
+
+#[test]
+fn people_are_told_address_docs_and_three_commands() {
+    let place = Place::new();
+    let mut command = place.command(&["up", "--no-install", "--listen", "127.0.0.1:0"]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut said = Vec::new();
+    for line in lines {
+        said.push(line.unwrap());
+        if said.last().unwrap().contains("Ctrl-C") {
+            break;
+        }
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let said = said.join("\n");
+    for part in [
+        "http://127.0.0.1:",
+        "/docs",
+        "credentials.json",
+        "login",
+        "import cloudtrail",
+        "tail -n 5",
+    ] {
+        assert!(said.contains(part), "{part} in:\n{said}");
+    }
+    assert!(!said.contains("vtk_"), "no secret on the terminal");
+}
+
+#[test]
+fn a_second_up_on_the_same_directory_says_who_holds_it() {
+    let place = Place::new();
+    let up = place.up();
+    let refused = place.run(&["up", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 2);
+    let holder = fs::read_to_string(place.data("lock")).unwrap();
+    assert!(refused.err.contains(&holder), "{}", refused.err);
+    assert!(refused.err.contains(&up.address), "{}", refused.err);
+}
+
+#[test]
+fn a_port_that_is_taken_leaves_nothing_running() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = place.run(&["up", "--no-install", "--listen", &address]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains(&address), "{}", refused.err);
+    assert!(postmaster(&place.path.join(".veritrail")).is_none());
+}
+
+#[test]
+fn another_origin_is_refused() {
+    let place = Place::new();
+    place.up().interrupt();
+    let refused = place.run(&["up", "--origin", "audit.example.com"]);
+    assert_eq!(refused.code, 2);
+    let both =
+        refused.err.contains("veritrail.localhost") && refused.err.contains("audit.example.com");
+    assert!(both, "{}", refused.err);
+}
+
+#[test]
+fn a_cluster_of_another_version_is_refused_naming_both() {
+    let place = Place::new();
+    place.up().interrupt();
+    fs::write(place.data("postgres/PG_VERSION"), "14\n").unwrap();
+    let refused = place.run(&["up", "--no-install"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("PostgreSQL 14"), "{}", refused.err);
+    assert!(
+        ["15 in", "16 in", "17 in", "18 in"]
+            .iter()
+            .any(|there| refused.err.contains(there)),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn the_end_of_postgresql_is_the_end_of_up() {
+    let place = Place::new();
+    let up = place.up();
+    let server = postmaster(&place.path.join(".veritrail")).unwrap();
+    kill_process(server, Signal::QUIT).unwrap();
+    wait_for_end(server);
+    assert_eq!(up.end(), 2);
+    let said = fs::read_to_string(place.path.join("up.err")).unwrap();
+    assert!(said.contains("PostgreSQL ended"), "{said}");
+    // What was in progress is recovered at the next start.
+    assert_eq!(place.up().interrupt(), 0);
+}

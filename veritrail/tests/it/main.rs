@@ -1,0 +1,12 @@
+//! The program itself, as its users run it: a real binary, a real PostgreSQL,
+//! a real port. Nothing here waits by the clock: it waits for a line, a file or
+//! an end.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod command_line;
+mod first_start;
+mod install;
+mod kills;
+mod login;
+mod tampering;
+mod veritrail;
