@@ -1,6 +1,6 @@
 //! Settings that every program has, as groups for `clap`. The only file here that reads the environment.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,9 +73,17 @@ pub struct Telemetry {
     /// Log level, or directives such as `info,log_service=debug`
     #[arg(long, env = "LOG", default_value = "info")]
     pub log: String,
-    /// Address of /metrics
-    #[arg(long, env = "ADMIN_LISTEN")]
+    /// Port or address of /metrics; a bare port is on loopback. Off when not set
+    #[arg(long, env = "ADMIN_LISTEN", value_parser = admin_listen)]
     pub admin_listen: Option<SocketAddr>,
+}
+
+fn admin_listen(text: &str) -> Result<SocketAddr, &'static str> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    let address = text.parse();
+    address.map_err(|_| "not a port and not an address such as 127.0.0.1:9000")
 }
 
 /// Where tokens come from, for a service that is not auth-service.

@@ -20,7 +20,7 @@ const MAX_PLACES: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Place {
     /// A JSON Pointer into the body (`/entries/3/action`; empty: the whole), or `query.NAME`,
-    /// `path.NAME`, `form.NAME`, `header.NAME`.
+    /// `path.NAME`, `header.NAME`.
     pub path: String,
     pub message: String,
 }

@@ -21,7 +21,7 @@ use crate::error::ApiError;
 
 pub use json::parse as parse_json;
 
-/// Longest body that [`Json`] and [`Form`] read, in bytes. Routes that take more use [`Upload`].
+/// Longest body that [`Json`] reads, in bytes. Routes that take more use [`Upload`].
 pub const JSON_LIMIT: usize = 64 * 1024;
 
 /// A JSON body, or a JSON answer. Refuses other content types (415), what is not JSON (400 with
@@ -56,26 +56,6 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// A form body (`application/x-www-form-urlencoded`), refused like [`Json`] with places
-/// `form.NAME`; parameters twice are refused (RFC 6749 §3.2).
-#[derive(Debug, Clone, Copy)]
-pub struct Form<T>(pub T);
-
-impl<T, S> FromRequest<S> for Form<T>
-where
-    T: DeserializeOwned,
-    S: Send + Sync,
-{
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let upload = Upload::from_request(request, state).await?;
-        let form = "application/x-www-form-urlencoded";
-        let body = upload.read(form, JSON_LIMIT).await?;
-        parameters::parse(&body, "form").map(Self)
-    }
-}
-
 /// The query string; 422 naming `query.NAME`, also for a parameter given twice. Unknown parameters
 /// are refused where `T` says `#[serde(deny_unknown_fields)]`.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +70,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        parameters::parse(query.as_bytes(), "query").map(Self)
+        parameters::parse(query.as_bytes()).map(Self)
     }
 }
 

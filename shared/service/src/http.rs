@@ -1,7 +1,7 @@
 //! The server loop with its limits, and the one middleware that everything passes.
 //!
 //! hyper refuses what is not HTTP by itself (400, 431 without a document); everything that gets as
-//! far as a router is answered through [`boundary`].
+//! far as a router is answered through the boundary.
 
 mod boundary;
 mod stream;

@@ -1,4 +1,4 @@
-//! Query strings and forms to values: each parameter once, strictly decoded, every error with its name.
+//! Query strings to values: each parameter once, strictly decoded, every error with its name.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use serde::forward_to_deserialize_any;
 use super::json::shorten;
 use crate::error::ApiError;
 
-/// Most parameters in one query or form.
+/// Most parameters in one query.
 const MAX_PARAMETERS: usize = 100;
 
-/// Parses `name=value&…` (application/x-www-form-urlencoded); places are `PLACE.NAME`.
-pub(super) fn parse<T: DeserializeOwned>(text: &[u8], place: &str) -> Result<T, ApiError> {
+/// Parses `name=value&…` (application/x-www-form-urlencoded); places are `query.NAME`.
+pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     let read = pairs(text).and_then(|pairs| {
         let mut rest = pairs.iter();
         T::deserialize(Parameters {
@@ -23,8 +23,8 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8], place: &str) -> Result<T, 
     });
     read.map_err(|error| {
         let path = match &error.name {
-            Some(name) => format!("{place}.{name}"),
-            None => place.to_owned(),
+            Some(name) => format!("query.{name}"),
+            None => "query".to_owned(),
         };
         ApiError::invalid(shorten(path), shorten(error.message))
     })

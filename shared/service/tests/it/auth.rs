@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::json;
 use service::access::{AccessConfig, LOGS_AUDIENCE, Timing};
-use service::extract::{Form, Json};
+use service::body::Upload;
+use service::extract::Json;
 use service::http::Limits;
 use service::keys::Jwks;
 use service::status::StatusSet;
@@ -37,12 +37,6 @@ pub(crate) struct Auth {
     pub(crate) exchanges: AtomicUsize,
     pub(crate) broken: AtomicBool,
     pub(crate) last_trace: Mutex<Option<String>>,
-}
-
-#[derive(Deserialize)]
-struct Grant {
-    grant_type: String,
-    client_secret: String,
 }
 
 type Shared = State<Arc<Auth>>;
@@ -92,31 +86,30 @@ async fn status(State(auth): Shared, headers: HeaderMap) -> Response {
     ([("etag", etag)], Json(set)).into_response()
 }
 
-async fn exchange(State(auth): Shared, headers: HeaderMap, Form(grant): Form<Grant>) -> Response {
+async fn exchange(State(auth): Shared, headers: HeaderMap, upload: Upload) -> Response {
     auth.exchanges.fetch_add(1, Ordering::SeqCst);
-    let trace = headers
-        .get("traceparent")
-        .map(|trace| trace.to_str().unwrap().to_owned());
+    let trace = headers.get("traceparent");
+    let trace = trace.map(|trace| trace.to_str().unwrap().to_owned());
     *auth.last_trace.lock().unwrap() = trace;
     if let Some(failure) = auth.fails() {
         return failure;
     }
-    assert_eq!(grant.grant_type, "client_credentials");
-    match auth.tokens.lock().unwrap().get(&grant.client_secret) {
-        Some(token) => Json(json!({"access_token": token, "token_type": "Bearer"})).into_response(),
-        None => (
-            StatusCode::UNAUTHORIZED,
-            Json(json!({"error": "invalid_client"})),
-        )
-            .into_response(),
+    let form = upload.read("application/x-www-form-urlencoded", 1000).await;
+    let form = form.unwrap();
+    let form: HashMap<_, _> = url::form_urlencoded::parse(&form).into_owned().collect();
+    assert_eq!(form["grant_type"], "client_credentials");
+    if let Some(token) = auth.tokens.lock().unwrap().get(&form["client_secret"]) {
+        return Json(json!({"access_token": token})).into_response();
     }
+    let refusal = Json(json!({"error": "invalid_client"}));
+    (StatusCode::UNAUTHORIZED, refusal).into_response()
 }
 
 pub(crate) fn timing() -> Timing {
     Timing {
         status_every: Duration::from_millis(20),
-        keys_every: Duration::from_secs(60),
-        keys_pause: Duration::from_secs(60),
+        keys_every: Duration::from_mins(1),
+        keys_pause: Duration::from_mins(1),
         patience: Duration::from_secs(1),
     }
 }

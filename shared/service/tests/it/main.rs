@@ -3,6 +3,7 @@
 
 mod admission;
 mod auth;
+mod config;
 mod exchange;
 mod extract;
 mod forged;
