@@ -1,5 +1,7 @@
 //! An accepted entry. Never knows its place in a chain.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::fault::{Fault, Faults};
@@ -29,8 +31,8 @@ pub struct Recorder<'a> {
     pub id: &'a str,
 }
 
-/// A post, checked and normalised (format §1), split into `event` and parts (format §2).
-#[derive(Clone, Debug)]
+/// A post, checked and normalised (format §1), split into `event` and parts (format §2). `Debug` shows no personal part.
+#[derive(Clone)]
 pub struct Entry {
     id: Uuid,
     id_given: bool,
@@ -180,6 +182,15 @@ impl Entry {
             _ => self.names[index - 1],
         };
         &self.text[start..self.names[index]]
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("partition", &self.partition())
+            .field("event", &self.event())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! An entry as it is kept, and whether its columns fit together. Never reads it from anywhere.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::cut;
@@ -9,7 +11,8 @@ use crate::residue::{Part, personal};
 use crate::timestamp::Timestamp;
 
 /// One kept entry: its row, plus what its chain adds (`tenant`'s code, `generation`, `previous`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `Debug` shows no personal part.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The tenant's code.
     pub tenant: String,
@@ -30,6 +33,23 @@ pub struct Stored {
     /// After an erasure, canonical text of `{"digests": {part: hex, …}, "salts": {part: hex, …}}`: digests of the
     /// parts that went, part salts of those that stay.
     pub residue: Option<String>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored")
+            .field("tenant", &self.tenant)
+            .field("partition", &self.partition)
+            .field("generation", &self.generation)
+            .field("seq", &self.seq)
+            .field("received_at", &self.received_at)
+            .field("id", &self.id)
+            .field("hash", &self.hash)
+            .field("previous", &self.previous)
+            .field("event", &self.event)
+            .field("residue", &self.residue)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What does not fit together in a stored entry.
