@@ -3,9 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::extract::FromRef as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use service::config::InternalSecret;
@@ -73,6 +73,7 @@ pub(crate) async fn run(
     let settings = config.http.settings()?;
     let mut beside = beside(config, &services, &settings).await?;
     let after = services.after.clone();
+    let access = Access::from_ref(&services.log);
     let mut serving = tokio::spawn(service::http::serve(
         listener,
         router(services),
@@ -81,7 +82,7 @@ pub(crate) async fn run(
     ));
 
     let announce = async {
-        ready(&base).await?;
+        ready(&access, &base).await?;
         Welcome {
             data,
             address,
@@ -190,10 +191,15 @@ async fn beside(
             }
         });
     }
-    beside.spawn(auth_service::run(
-        services.auth.clone(),
-        services.after.clone(),
-    ));
+    let (auth, access) = (services.auth.clone(), Access::from_ref(&services.log));
+    let after = services.after.clone();
+    beside.spawn(async move {
+        // Before that, log-service would refuse what the outbox delivers.
+        tokio::select! {
+            () = access.until_ready() => auth_service::run(auth, after).await,
+            () = after.wait() => {}
+        }
+    });
     beside.spawn(log_service::run(
         services.log.clone(),
         services.after.clone(),
@@ -201,21 +207,20 @@ async fn beside(
     Ok(beside)
 }
 
-/// Asks what any load balancer would.
-async fn ready(base: &Url) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let url = base.join("readyz")?;
-    let deadline = Instant::now() + READY_WITHIN;
-    loop {
-        let answer = client.get(url.clone()).send().await;
-        match answer {
-            Ok(answer) if answer.status().is_success() => return Ok(()),
-            _ if Instant::now() > deadline => {
-                bail!("not ready within {} s", READY_WITHIN.as_secs())
-            }
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
+/// Waits until log-service has heard from auth-service, then asks what any load
+/// balancer would.
+async fn ready(access: &Access, base: &Url) -> anyhow::Result<()> {
+    let late = || format!("not ready within {} s", READY_WITHIN.as_secs());
+    tokio::time::timeout(READY_WITHIN, access.until_ready())
+        .await
+        .with_context(late)?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(READY_WITHIN)
+        .build()?;
+    let answer = client.get(base.join("readyz")?).send().await?;
+    answer.error_for_status().context("not ready")?;
+    Ok(())
 }
 
 /// The address by which this machine reaches the listener.

@@ -82,6 +82,8 @@ pub(crate) fn postgresql_conf(socket: &Path, machine: Machine) -> String {
             &[
                 ("log_min_error_statement", "panic".to_owned()),
                 ("log_error_verbosity", "terse".to_owned()),
+                // "Already exists, skipping" is no news.
+                ("client_min_messages", "warning".to_owned()),
                 ("log_line_prefix", "'%m [%p] %q%a '".to_owned()),
                 ("log_timezone", "'UTC'".to_owned()),
                 ("timezone", "'UTC'".to_owned()),

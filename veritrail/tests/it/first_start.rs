@@ -100,14 +100,37 @@ fn people_are_told_address_docs_and_three_commands() {
 }
 
 #[test]
-fn a_second_up_on_the_same_directory_says_who_holds_it() {
+fn what_cannot_be_is_refused_with_its_reason() {
     let place = Place::new();
     let up = place.up();
-    let refused = place.run(&["up", "--listen", "127.0.0.1:0"]);
-    assert_eq!(refused.code, 2);
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        let ended = place.run(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        for part in parts {
+            assert!(ended.err.contains(part), "{part} in: {}", ended.err);
+        }
+    };
     let holder = fs::read_to_string(place.data("lock")).unwrap();
-    assert!(refused.err.contains(&holder), "{}", refused.err);
-    assert!(refused.err.contains(&up.address), "{}", refused.err);
+    refused(&["up", "--listen", "127.0.0.1:0"], &[&holder, &up.address]);
+    assert_eq!(up.interrupt(), 0);
+
+    let other = "audit.example.com";
+    refused(&["up", "--origin", other], &["veritrail.localhost", other]);
+    refused(&["up", "--postgres-bin", "/nowhere"], &["/nowhere"]);
+
+    // Whatever is installed here, it is none that could use this.
+    fs::write(place.data("postgres/PG_VERSION"), "14\n").unwrap();
+    let doctor = place.run(&["doctor"]);
+    assert_eq!(doctor.code, 2);
+    assert!(doctor.out.contains("PostgreSQL 14"), "{}", doctor.out);
+    let ended = place.run(&["up", "--no-install"]);
+    let there = ["15 in", "16 in", "17 in", "18 in"];
+    assert!(ended.err.contains("PostgreSQL 14"), "{}", ended.err);
+    assert!(
+        there.iter().any(|version| ended.err.contains(version)),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]
@@ -119,34 +142,6 @@ fn a_port_that_is_taken_leaves_nothing_running() {
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains(&address), "{}", refused.err);
     assert!(postmaster(&place.path.join(".veritrail")).is_none());
-}
-
-#[test]
-fn another_origin_is_refused() {
-    let place = Place::new();
-    place.up().interrupt();
-    let refused = place.run(&["up", "--origin", "audit.example.com"]);
-    assert_eq!(refused.code, 2);
-    let both =
-        refused.err.contains("veritrail.localhost") && refused.err.contains("audit.example.com");
-    assert!(both, "{}", refused.err);
-}
-
-#[test]
-fn a_cluster_of_another_version_is_refused_naming_both() {
-    let place = Place::new();
-    place.up().interrupt();
-    fs::write(place.data("postgres/PG_VERSION"), "14\n").unwrap();
-    let refused = place.run(&["up", "--no-install"]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.err.contains("PostgreSQL 14"), "{}", refused.err);
-    assert!(
-        ["15 in", "16 in", "17 in", "18 in"]
-            .iter()
-            .any(|there| refused.err.contains(there)),
-        "{}",
-        refused.err
-    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -118,7 +119,13 @@ fn many_processes_renew_one_login_once() {
         ended["tokens"]["expires_at"] = 0.into();
         fs::write(&path, ended.to_string()).unwrap();
         let running: Vec<_> = (0..6)
-            .map(|_| place.command(&["partitions"]).spawn().unwrap())
+            .map(|_| {
+                place
+                    .command(&["partitions"])
+                    .stdout(Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
             .collect();
         for mut child in running {
             assert!(child.wait().unwrap().success());

@@ -5,7 +5,6 @@
 
 mod command_line;
 mod first_start;
-mod install;
 mod kills;
 mod login;
 mod tampering;
