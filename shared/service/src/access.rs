@@ -6,10 +6,10 @@ mod admission;
 pub(crate) mod cache;
 mod remote;
 mod ring;
+mod tenants;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
@@ -17,14 +17,14 @@ use axum::http::{HeaderMap, header};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use url::Url;
-use uuid::Uuid;
 
 pub use self::admission::Appender;
 use self::admission::STALE_AFTER;
 use self::cache::{Cache, Digest, Known, digest};
 use self::remote::Remote;
 use self::ring::Ring;
-use crate::caller::{Caller, Kind, Tenant};
+use self::tenants::Tenants;
+use crate::caller::{Caller, Kind};
 use crate::error::ApiError;
 use crate::exchange::{self, Exchanges, Failure};
 use crate::keys::Jwks;
@@ -39,9 +39,7 @@ pub const AUTH_AUDIENCE: &str = "veritrail-auth";
 pub const LOGS_AUDIENCE: &str = "veritrail-logs";
 
 /// Half of the credentials that are remembered.
-const CACHE_HALF: usize = 25_000;
-/// Tenants whose code is remembered.
-const MAX_TENANTS: usize = 100_000;
+const CACHE_HALF: usize = 10_000;
 /// A token from an API key is exchanged anew this many seconds before it expires.
 const RENEW_BEFORE: i64 = 60;
 
@@ -94,14 +92,7 @@ struct Inner {
     feed: Feed,
     exchanges: Exchanges,
     cache: Cache,
-    tenants: Mutex<Tenants>,
-}
-
-/// Codes and ids of tenants as tokens named them; both are immutable.
-#[derive(Default)]
-struct Tenants {
-    codes: HashMap<Uuid, String>,
-    ids: HashMap<String, Uuid>,
+    tenants: Tenants,
 }
 
 impl fmt::Debug for Access {
@@ -165,7 +156,7 @@ impl Access {
             feed,
             exchanges: Exchanges::new(source),
             cache: Cache::new(CACHE_HALF),
-            tenants: Mutex::default(),
+            tenants: Tenants::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -247,13 +238,14 @@ impl Access {
         }
     }
 
-    /// A token that an API key was exchanged for can only be a service account's.
+    /// A token that an API key was exchanged for can only be a service account's, and names the
+    /// key: otherwise revoking the key would not end it.
     async fn granted(&self, token: &str, now: i64) -> Result<(Caller, u64), ApiError> {
         let (caller, epoch) = self.verify(token, now).await?;
-        match caller.principal.kind {
-            Kind::Service => Ok((caller, epoch)),
-            _ => Err(refused("exchanged for no service account")),
+        if caller.principal.kind != Kind::Service || caller.key.is_none() {
+            return Err(refused("exchanged for something else"));
         }
+        Ok((caller, epoch))
     }
 
     fn known(&self, digest: &Digest) -> Option<Arc<Known>> {
@@ -289,29 +281,11 @@ impl Access {
             Refusal::Bad(why) => refused(why),
         })?;
         if let Some(tenant) = &caller.tenant
-            && !self.agrees(tenant)
+            && !self.inner.tenants.agree(tenant)
         {
             return Err(refused("tenant and tenant_id disagree"));
         }
         Ok((caller, epoch))
-    }
-
-    /// Whether id and code belong together as far as earlier tokens said.
-    fn agrees(&self, tenant: &Tenant) -> bool {
-        let tenants = self.inner.tenants.lock();
-        let mut tenants = tenants.unwrap_or_else(PoisonError::into_inner);
-        let code = tenants.codes.get(&tenant.id);
-        let id = tenants.ids.get(&tenant.code);
-        match (code, id) {
-            (None, None) => {
-                if tenants.codes.len() < MAX_TENANTS {
-                    tenants.codes.insert(tenant.id, tenant.code.clone());
-                    tenants.ids.insert(tenant.code.clone(), tenant.id);
-                }
-                true
-            }
-            (code, id) => code == Some(&tenant.code) && id == Some(&tenant.id),
-        }
     }
 
     /// The feed that this access looks at.

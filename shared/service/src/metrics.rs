@@ -51,6 +51,10 @@ fn describe() {
         "http_request_duration_seconds",
         "Time from a request's headers to its answer's headers"
     );
+    describe_counter!(
+        "http_requests_abandoned_total",
+        "Requests whose client went away before the answer"
+    );
     describe_gauge!("http_connections", "Open connections");
     describe_counter!(
         "http_body_budget_refused_total",

@@ -58,7 +58,10 @@ impl Remote {
             response.status()
         );
         let body = read(response, MAX_JWKS_BYTES).await?;
-        serde_json::from_slice(&body).context("key set")
+        let keys: Jwks = serde_json::from_slice(&body).context("key set")?;
+        // Never the truth, so better the keys that are known.
+        ensure!(!keys.keys.is_empty(), "key set: empty");
+        Ok(keys)
     }
 
     /// The feed and its `ETag`; None when it is still what `etag` names.

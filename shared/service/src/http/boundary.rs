@@ -78,7 +78,9 @@ where
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answer = Arc::clone(&context).scope(answer);
         Box::pin(async move {
+            let abandoned = Abandoned(&context);
             let outcome = answer.await;
+            std::mem::forget(abandoned);
             let elapsed = started.elapsed();
             Ok(context.enter(|| {
                 let mut response = settle(outcome);
@@ -96,6 +98,17 @@ where
                 response
             }))
         })
+    }
+}
+
+/// Dropped with the request when the client goes away before its answer.
+struct Abandoned<'a>(&'a Arc<Context>);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        metrics::counter!("http_requests_abandoned_total").increment(1);
+        self.0
+            .enter(|| tracing::info!(target: "http", "client went away before its answer"));
     }
 }
 

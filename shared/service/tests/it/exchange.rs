@@ -17,7 +17,8 @@ const KEY: &str = "vtk_0123456789abcdefghijABCDEFGHIJ-_0123456789a";
 const OTHER: &str = "vtk_9999999999abcdefghijABCDEFGHIJ-_0123456789a";
 
 fn service_claims(changes: &Value) -> Value {
-    let service = json!({"kind": "service", "roles": ["writer"], "scope": "actor:*"});
+    let key = "0198c0de-0000-7000-8000-00000000000c";
+    let service = json!({"kind": "service", "roles": ["writer"], "scope": "actor:*", "key": key});
     changed(changed(claims(), &service), changes)
 }
 
@@ -129,6 +130,7 @@ async fn only_a_service_accounts_good_token_is_accepted_for_a_key() {
     let setup = Setup::new().await;
     let bad = [
         json!({"kind": "user", "roles": ["admin"]}),
+        json!({"key": null}),
         json!({"aud": ["veritrail-auth"]}),
         json!({"iat": now() - 900, "exp": now() - 1}),
     ];

@@ -1,4 +1,4 @@
-//! Rude clients on real sockets: slow, long, many, malformed.
+//! Rude clients on real sockets: slow, long, many, malformed, deaf.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,24 +6,21 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRef, State};
 use axum::http::Request;
 use axum::response::IntoResponse;
 use axum::routing::{get as on_get, post as on_post};
 use bytes::Bytes;
 use futures_util::stream;
-use serde_json::{Value, json};
+use serde_json::Value;
+use service::ApiError;
 use service::body::Upload;
 use service::extract::Json;
 use service::http::{Limits, Settings, app};
-use service::{Access, ApiError, Caller};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use crate::forged::access;
-use crate::signer::{OTHER_TENANT, Signer, claims, claims_with};
-use crate::wire::{Server, problem, short};
+use crate::wire::{Server, post_text as post, problem, short};
 
 const LIMIT: usize = 1000;
 
@@ -40,11 +37,6 @@ fn router() -> Router {
             "/json",
             on_post(async |Json(value): Json<Value>| Json(value)),
         )
-}
-
-fn post(path: &str, headers: &str, body: &str) -> String {
-    let head = "HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close";
-    format!("POST {path} {head}\r\n{headers}\r\n\r\n{body}")
 }
 
 #[tokio::test]
@@ -135,8 +127,14 @@ async fn too_long_is_413_and_the_client_hears_of_it() {
 async fn what_is_not_http_is_refused() {
     let server = Server::start(router(), short()).await;
     let head = "GET / HTTP/1.1\r\nhost: a\r\n";
+    let close = "host: a\r\nconnection: close\r\n\r\n";
     for (request, status) in [
         ("garbage\r\n\r\n".to_owned(), "400"),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), "400"),
+        (format!("OPTIONS * HTTP/1.1\r\n{close}"), "404"),
+        (format!("CONNECT a:443 HTTP/1.1\r\n{close}"), "404"),
+        (format!("GET http://b/nowhere HTTP/1.1\r\n{close}"), "404"),
+        (format!("BREW / HTTP/1.1\r\n{close}"), "405"),
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n".to_owned(), "400"),
         (format!("{head}no colon\r\n\r\n"), "400"),
         (format!("{head}content-length: x\r\n\r\n"), "400"),
@@ -189,131 +187,6 @@ async fn pipelined_requests_are_answered_in_order() {
     server.stop().await;
 }
 
-/// A route that holds its body until it is let go, and tells when it has it.
-struct Gate {
-    arrived: mpsc::UnboundedSender<()>,
-    go: Semaphore,
-}
-
-#[derive(Clone)]
-struct Guarded {
-    access: Access,
-    gate: Arc<Gate>,
-}
-
-impl FromRef<Guarded> for Access {
-    fn from_ref(state: &Guarded) -> Self {
-        state.access.clone()
-    }
-}
-
-async fn hold(
-    State(Guarded { gate, .. }): State<Guarded>,
-    _: Caller,
-    upload: Upload,
-) -> Result<String, ApiError> {
-    let held = upload.read_json(200_000).await?;
-    gate.arrived.send(()).unwrap();
-    gate.go.acquire().await.unwrap().forget();
-    Ok(format!("{} bytes", held.len()))
-}
-
-struct Held {
-    router: Router,
-    signer: Signer,
-    gate: Arc<Gate>,
-    arrivals: mpsc::UnboundedReceiver<()>,
-}
-
-fn guarded() -> Held {
-    let signer = Signer::ed25519();
-    let (access, ..) = access(vec![signer.jwk("k")]);
-    let (arrived, arrivals) = mpsc::unbounded_channel();
-    let go = Semaphore::new(0);
-    let gate = Arc::new(Gate { arrived, go });
-    let state = Guarded {
-        access,
-        gate: Arc::clone(&gate),
-    };
-    let router = Router::new().route("/", on_post(hold)).with_state(state);
-    Held {
-        router,
-        signer,
-        gate,
-        arrivals,
-    }
-}
-
-#[tokio::test]
-async fn the_credential_comes_before_100_continue() {
-    let held = guarded();
-    held.gate.go.add_permits(1);
-    let server = Server::start(held.router, short()).await;
-    let refused = server
-        .exchange(post("/", "content-length: 2\r\nexpect: 100-continue", ""))
-        .await;
-    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
-    assert!(refused.contains("www-authenticate: Bearer"));
-    let token = held.signer.token("k", &claims());
-    let headers =
-        format!("content-length: 2\r\nexpect: 100-continue\r\nauthorization: Bearer {token}");
-    let mut client = server.connect().await;
-    client.send(post("/", &headers, "")).await;
-    let first = client.until("\r\n\r\n").await;
-    assert!(first.starts_with("HTTP/1.1 100"), "{first}");
-    client.send("{}").await;
-    let answer = client.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn body_bytes_are_bounded_for_each_tenant_and_for_all() {
-    let mut held = guarded();
-    let limits = Limits {
-        body_bytes: 300_000,
-        tenant_body_bytes: 200_000,
-        ..short()
-    };
-    let server = Server::start(held.router, limits).await;
-    let body = format!("\"{}\"", "x".repeat(149_998));
-    let request = |tenant: &str, code: &str| {
-        let claims = claims_with(&json!({"tenant_id": tenant, "tenant": code}));
-        let token = held.signer.token("k", &claims);
-        let headers = format!(
-            "content-length: {}\r\nauthorization: Bearer {token}",
-            body.len()
-        );
-        post("/", &headers, &body)
-    };
-    let one = "0198c0de-0000-7000-8000-000000000011";
-    let third = "0198c0de-0000-7000-8000-000000000033";
-
-    let mut first = server.connect().await;
-    first.send(request(one, "a")).await;
-    held.arrivals.recv().await.unwrap();
-    let refused = server.exchange(request(one, "a")).await;
-    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
-    assert!(refused.contains("retry-after: 1"));
-    assert_eq!(problem(&refused)["code"], "too_many_requests");
-
-    let mut second = server.connect().await;
-    second.send(request(OTHER_TENANT, "a-b")).await;
-    held.arrivals.recv().await.unwrap();
-    let refused = server.exchange(request(third, "a-b-c")).await;
-    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
-
-    held.gate.go.add_permits(4);
-    assert!(first.rest().await.starts_with("HTTP/1.1 200"));
-    assert!(second.rest().await.starts_with("HTTP/1.1 200"));
-    // Everything was given back, also by those who were refused half-way.
-    for (tenant, code) in [(one, "a"), (third, "a-b-c")] {
-        let answer = server.exchange(request(tenant, code)).await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-    server.stop().await;
-}
-
 #[tokio::test]
 async fn over_the_cap_clients_wait_and_the_others_go_on() {
     let limits = Limits {
@@ -342,41 +215,6 @@ async fn over_the_cap_clients_wait_and_the_others_go_on() {
     first.send(get).await;
     first.until("fine").await;
     server.stop().await;
-}
-
-#[tokio::test]
-async fn a_stop_finishes_what_is_in_progress() {
-    let mut held = guarded();
-    let server = Server::start(held.router, short()).await;
-    let token = held.signer.token("k", &claims());
-    let headers = format!("content-length: 2\r\nauthorization: Bearer {token}");
-    let mut busy = server.connect().await;
-    busy.send(post("/", &headers, "{}")).await;
-    held.arrivals.recv().await.unwrap();
-    let mut idle = server.connect().await;
-    idle.send("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    idle.until("not_found").await;
-
-    server.shutdown.begin();
-    assert!(!idle.rest().await.contains("HTTP/1.1"));
-    held.gate.go.add_permits(1);
-    assert!(busy.rest().await.ends_with("2 bytes"));
-    let address = server.address;
-    server.stop().await;
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
-}
-
-#[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
-    let mut held = guarded();
-    let server = Server::start(held.router, short()).await;
-    let token = held.signer.token("k", &claims());
-    let headers = format!("content-length: 2\r\nauthorization: Bearer {token}");
-    let mut busy = server.connect().await;
-    busy.send(post("/", &headers, "{}")).await;
-    held.arrivals.recv().await.unwrap();
-    server.stop().await;
-    assert_eq!(busy.rest().await, "");
 }
 
 #[tokio::test]

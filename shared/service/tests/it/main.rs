@@ -7,6 +7,7 @@ mod config;
 mod exchange;
 mod extract;
 mod forged;
+mod held;
 mod keys;
 mod limits;
 mod observe;

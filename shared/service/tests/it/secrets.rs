@@ -100,7 +100,7 @@ async fn nothing_planted_turns_up_in_the_logs() {
     let auth = Arc::new(Auth::default());
     let keys = vec![signer.jwk("k")];
     *auth.keys.lock().unwrap() = Jwks { keys };
-    let service = json!({"kind": "service", "roles": ["writer"], "scope": "actor:*"});
+    let service = json!({"kind": "service", "roles": ["writer"], "key": USER});
     let granted = signer.token("k", &changed(claims(), &service));
     auth.tokens
         .lock()

@@ -113,6 +113,12 @@ pub(crate) fn problem(answer: &str) -> Value {
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {answer}"))
 }
 
+/// A POST of JSON as it goes over the wire, on a connection of its own.
+pub(crate) fn post_text(path: &str, headers: &str, body: &str) -> String {
+    let head = "HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close";
+    format!("POST {path} {head}\r\n{headers}\r\n\r\n{body}")
+}
+
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
