@@ -3,13 +3,30 @@
 
 pub mod append;
 mod config;
+mod connect;
+mod driver;
+mod failure;
+#[doc(hidden)]
+pub mod lane;
+mod migrate;
 pub mod read;
+mod rows;
+mod statements;
 
-use chain::{Hash, Stored, Timestamp};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chain::{Hash, Salt, Timestamp};
+use sqlx::postgres::PgPool;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use append::{Append, Receipt};
 pub use config::Config;
+use driver::{Driver, Submission};
+use lane::{Key, Lane, Request};
+pub use migrate::migrate;
 pub use read::{Audit, AuditPage, IdRow, Limit, Order, Range, Scan, Times, Window};
 
 /// Whose chains are meant. The id is the key of every statement; the code is what entries name.
@@ -56,7 +73,7 @@ pub enum Error {
     /// The name of a partition breaks its rule.
     #[error("{0} is not a partition name")]
     InvalidPartition(String),
-    /// A stored row has a shape that nothing of ours writes.
+    /// A stored row has a shape that nothing of ours writes, and that the tables' constraints refuse.
     #[error("{partition}/{seq}: the stored row is damaged: {what}")]
     Damaged {
         partition: String,
@@ -65,120 +82,146 @@ pub enum Error {
     },
 }
 
-/// Creates the schema `ledger` with its roles, or brings it up to date. May run in several
-/// processes at once; changes nothing when there is nothing to do.
-///
-/// `url` is a connection of a superuser, or of a login role that may create roles and schemas.
-pub async fn migrate(url: &str) -> Result<(), Error> {
-    let _ = url;
-    todo!()
-}
-
 /// The chains of one database. Cheap to clone; all clones share lanes and connections.
 #[derive(Clone)]
-pub struct Ledger {}
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    origin: String,
+    lanes: Vec<mpsc::Sender<Submission>>,
+    running: Mutex<Vec<JoinHandle<()>>>,
+    stop: watch::Sender<bool>,
+    patience: Duration,
+    readers: PgPool,
+    writers: PgPool,
+}
+
+/// Requests on their way to a lane that has not looked yet; more are `Overloaded`.
+const IN_TRANSIT: usize = 4_096;
+/// How much longer than the lane its callers wait, so that the lane says what became of a request
+/// wherever it knows.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl Ledger {
-    /// Connects, checks the server and starts the lanes. The schema must be there: see [`migrate`].
+    /// Checks the server and starts the lanes. The schema must be there: see [`migrate`].
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let _ = config;
-        todo!()
+        connect::check_server(&config).await?;
+        let (stop, _) = watch::channel(false);
+        let mut lanes = Vec::new();
+        let mut running = Vec::new();
+        let count = config.lanes.max(1);
+        for _ in 0..count {
+            let (sender, submissions) = mpsc::channel(IN_TRANSIT);
+            let lane = Lane::new(config.origin.clone(), config.queue_bytes / count);
+            let options = connect::lane_options(&config)?;
+            let driver = Driver::new(lane, options, config.origin.clone(), config.append_timeout);
+            running.push(tokio::spawn(driver.run(submissions, stop.subscribe())));
+            lanes.push(sender);
+        }
+        let shared = Shared {
+            lanes,
+            running: Mutex::new(running),
+            stop,
+            patience: config.append_timeout + GRACE,
+            readers: connect::readers(&config)?,
+            writers: connect::writers(&config)?,
+            origin: config.origin,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Finishes what waits in the lanes, refuses what comes later, closes all connections.
     pub async fn stop(&self) {
-        todo!()
+        self.shared.stop.send_replace(true);
+        let running = {
+            let mut lock = self.shared.running.lock();
+            let running = lock.as_mut().unwrap_or_else(PoisonError::get_mut);
+            std::mem::take(&mut **running)
+        };
+        for lane in running {
+            if let Err(error) = lane.await {
+                tracing::error!(%error, "a lane ended early");
+            }
+        }
+        self.shared.readers.close().await;
+        self.shared.writers.close().await;
     }
 
-    /// Answers when one short statement made the round trip.
+    /// Answers when the lanes run and one short statement made the round trip.
     pub async fn ready(&self) -> Result<(), Error> {
-        todo!()
+        if self.shared.lanes.iter().any(mpsc::Sender::is_closed) {
+            return Err(Error::Unavailable(sqlx::Error::WorkerCrashed));
+        }
+        sqlx::query!("select true as there")
+            .fetch_one(&self.shared.readers)
+            .await
+            .map_err(Error::from_sqlx)?;
+        Ok(())
     }
 
     /// Appends all of the entries, in order and consecutively, or none.
     ///
     /// Receipts come in the order of the entries. An id that is already there with the same content
-    /// gets its first receipt, `repeated`; the rest of the request is appended.
+    /// gets its first receipt, `repeated`; the rest of the request is appended. Dropping the future
+    /// does not take the request back.
     pub async fn append(&self, append: Append) -> Result<Vec<Receipt>, append::Error> {
-        let _ = append;
-        todo!()
+        let partition = append.partition.as_str();
+        if append
+            .entries
+            .iter()
+            .any(|entry| entry.partition() != partition)
+        {
+            let error =
+                sqlx::Error::Encode("an entry is of another partition than its request".into());
+            return Err(append::Error::Refused(Arc::new(error)));
+        }
+        let request = Request {
+            ticket: 0,
+            tenant: append.tenant,
+            partition: Arc::from(partition),
+            salts: salts(append.entries.len())?,
+            entries: Arc::from(append.entries),
+            admit: append.admit,
+            deadline: Duration::ZERO,
+        };
+        let key = Key {
+            tenant: request.tenant.id,
+            partition: Arc::clone(&request.partition),
+        };
+        let (answer, answered) = oneshot::channel();
+        self.lane(&key)
+            .try_send(Submission { request, answer })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => append::Error::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => append::Error::Unavailable(None),
+            })?;
+        match tokio::time::timeout(self.shared.patience, answered).await {
+            Ok(Ok(answer)) => answer,
+            // The statement may be under way still, or the lane's task is gone.
+            Ok(Err(_)) | Err(_) => Err(append::Error::Unknown(None)),
+        }
     }
 
-    /// Creates a chain; `false` when it was there. `default` and `system` need no creating.
-    pub async fn create_partition(&self, tenant: &Tenant, partition: &str) -> Result<bool, Error> {
-        let _ = (tenant, partition);
-        todo!()
+    /// A chain always has the same lane, so its statements never compete within a process.
+    fn lane(&self, key: &Key) -> &mpsc::Sender<Submission> {
+        let lanes = &self.shared.lanes;
+        let number = key.number() % lanes.len() as u64;
+        &lanes[usize::try_from(number).unwrap_or_default()]
     }
+}
 
-    /// All chains of a tenant by name; `default` and `system` also when nothing was written yet.
-    pub async fn partitions(&self, tenant: &Tenant) -> Result<Vec<Partition>, Error> {
-        let _ = tenant;
-        todo!()
-    }
-
-    /// Names of partitions that have entries or ids but no chain: nothing of ours leaves such rows.
-    pub async fn unchained(&self, tenant: &Tenant) -> Result<Vec<String>, Error> {
-        let _ = tenant;
-        todo!()
-    }
-
-    pub async fn by_id(&self, tenant: &Tenant, id: Uuid) -> Result<Option<Stored>, Error> {
-        let _ = (tenant, id);
-        todo!()
-    }
-
-    /// One page of a chain in key order. Empty for a partition that does not exist.
-    pub async fn range(
-        &self,
-        tenant: &Tenant,
-        partition: &str,
-        range: Range,
-    ) -> Result<Vec<Stored>, Error> {
-        let _ = (tenant, partition, range);
-        todo!()
-    }
-
-    /// The parts of the named chains (all of them when `partitions` is empty) that were received in
-    /// `times`, up to the heads of this moment: the fixed bounds of a listing over several pages.
-    pub async fn windows(
-        &self,
-        tenant: &Tenant,
-        partitions: &[String],
-        times: Times,
-    ) -> Result<Vec<Window>, Error> {
-        let _ = (tenant, partitions, times);
-        todo!()
-    }
-
-    /// One page over several windows, ordered by (`received_at`, partition, generation, seq).
-    /// The next page is asked for with the windows narrowed by what was read: see [`Scan::consume`].
-    pub async fn by_time(&self, tenant: &Tenant, scan: &Scan) -> Result<Vec<Stored>, Error> {
-        let _ = (tenant, scan);
-        todo!()
-    }
-
-    /// One page of everything that is stored of a partition, whatever its shape: rows outside the
-    /// chain's range and several rows for one seq included, each with its row of the id table.
-    pub async fn audit(
-        &self,
-        tenant: &Tenant,
-        partition: &str,
-        after: Option<&Audit>,
-        limit: Limit,
-    ) -> Result<AuditPage, Error> {
-        let _ = (tenant, partition, after, limit);
-        todo!()
-    }
-
-    /// Rows of the id table, in id order after `after`, that do not point at an entry with that id,
-    /// and the id to go on from (`None` at the end).
-    pub async fn audit_ids(
-        &self,
-        tenant: &Tenant,
-        after: Option<Uuid>,
-        rows: u32,
-    ) -> Result<(Vec<IdRow>, Option<Uuid>), Error> {
-        let _ = (tenant, after, rows);
-        todo!()
-    }
+/// Fresh random bytes for each entry.
+fn salts(count: usize) -> Result<Arc<[Salt]>, append::Error> {
+    let mut bytes = vec![0; 16 * count];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        append::Error::Unavailable(Some(Arc::new(sqlx::Error::Io(error.into()))))
+    })?;
+    let salts = bytes.chunks_exact(16);
+    Ok(salts
+        .map(|salt| Salt(salt.try_into().expect("chunks of 16")))
+        .collect())
 }

@@ -1,5 +1,9 @@
 //! What readers ask for and get: pages bounded in rows and bytes, each one short statement.
 
+mod audit;
+mod entries;
+mod partitions;
+
 use chain::{Hash, Stored, Timestamp};
 use uuid::Uuid;
 

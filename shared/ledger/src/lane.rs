@@ -1,0 +1,335 @@
+//! A lane's decisions: which requests go into the next statement, how they are linked, and what each
+//! reply means. A pure state machine: no I/O, no clock, no async, no randomness. Time and replies are
+//! inputs; statements and answers are outputs, and there is one statement at a time.
+//!
+//! Nothing is answered with a receipt before its commit was heard of or its row was read back.
+
+mod batch;
+mod clock;
+mod command;
+mod heads;
+mod pending;
+mod queue;
+mod replies;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain::{Chain, Hash};
+
+pub use clock::MAX_SKEW;
+pub use command::{
+    Answer, Command, Failure, Find, Found, Key, Load, Loaded, Now, Place, Probe, Reply, Request,
+    Row, Swap, SwapChain, Ticket,
+};
+
+use crate::append::Error;
+use batch::Batch;
+use clock::Clock;
+use heads::Heads;
+use pending::Pending;
+use queue::Queue;
+
+/// Partitions that come with a tenant.
+pub(crate) const GIVEN_PARTITIONS: [&str; 2] = ["default", "system"];
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+pub struct Lane {
+    origin: String,
+    clock: Clock,
+    heads: Heads,
+    queue: Queue,
+    /// Requests that were taken from the queue and are not answered, to be tried in this order.
+    work: VecDeque<Group>,
+    waiting: Option<(Waiting, Now)>,
+    connected: bool,
+    /// Failed attempts since the last success: of connecting, or of statements that may pass.
+    failures: u32,
+    paused_until: Duration,
+    /// Session locks that the connection holds.
+    held: Vec<i64>,
+    must_unlock: bool,
+    last_error: Option<Arc<sqlx::Error>>,
+    answers: Vec<(Ticket, Answer)>,
+    lost_swaps: u64,
+}
+
+/// Requests that go into one statement together.
+struct Group {
+    pendings: Vec<Pending>,
+    step: Step,
+}
+
+/// What a group needs next.
+enum Step {
+    /// Heads, where they are not known, and then as `Link`.
+    Begin,
+    /// The statement: heads were read for this attempt, under their locks where that is wanted.
+    Link,
+    /// These chains, and then as `Begin`.
+    Create(BTreeMap<Key, Hash>),
+    /// These entries, and then as `Begin`.
+    Find(Vec<Find>),
+}
+
+/// What the outstanding command was for.
+enum Waiting {
+    Connect,
+    Unlock,
+    Load(Group, Vec<Key>),
+    Create(Group),
+    Swap(Box<Batch>),
+    Find(Group),
+}
+
+impl Group {
+    fn new(pendings: Vec<Pending>) -> Self {
+        let step = Step::Begin;
+        Self { pendings, step }
+    }
+}
+
+impl Lane {
+    /// `queue_bytes`: how much canonical text may wait.
+    pub fn new(origin: String, queue_bytes: usize) -> Self {
+        Self {
+            origin,
+            clock: Clock::default(),
+            heads: Heads::default(),
+            queue: Queue::new(queue_bytes),
+            work: VecDeque::new(),
+            waiting: None,
+            connected: false,
+            failures: 0,
+            paused_until: Duration::ZERO,
+            held: Vec::new(),
+            must_unlock: false,
+            last_error: None,
+            answers: Vec::new(),
+            lost_swaps: 0,
+        }
+    }
+
+    pub fn submit(&mut self, request: Request) {
+        let ticket = request.ticket;
+        let pending = Pending::new(request);
+        if let Some(error) = pending.conflict_within() {
+            self.answers.push((ticket, Err(error)));
+        } else if let Some(answer) = pending.settled() {
+            self.answers.push((ticket, answer));
+        } else if !self.queue.push(pending) {
+            self.answers.push((ticket, Err(Error::Overloaded)));
+        }
+    }
+
+    /// Answers that became due.
+    pub fn take_answers(&mut self) -> Vec<(Ticket, Answer)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Entries not taken up yet.
+    pub fn queued(&self) -> usize {
+        self.queue.entries()
+    }
+
+    /// Swaps lost to other replicas so far.
+    pub fn lost_swaps(&self) -> u64 {
+        self.lost_swaps
+    }
+
+    /// Whether every request is answered and no command is outstanding.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_none() && !self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
+        !self.work.is_empty() || !self.queue.is_empty()
+    }
+
+    /// Answers what has waited too long. To be called now and then, whatever is outstanding.
+    pub fn tick(&mut self, now: Now) {
+        for pending in self.queue.expire(now.steady) {
+            self.give_up(&pending);
+        }
+        for mut group in std::mem::take(&mut self.work) {
+            self.expire(&mut group, now);
+            if !group.pendings.is_empty() {
+                self.work.push_back(group);
+            }
+        }
+    }
+
+    /// The next command, if one is due and none is outstanding.
+    pub fn next(&mut self, now: Now) -> Option<Command> {
+        if self.waiting.is_some() {
+            return None;
+        }
+        if !self.connected {
+            return self.has_work().then(|| {
+                let wait = match self.failures {
+                    0 => Duration::ZERO,
+                    failures => pause(failures),
+                };
+                self.send(now, Waiting::Connect, Command::Connect { wait })
+            });
+        }
+        if now.steady < self.paused_until {
+            return None;
+        }
+        loop {
+            if self.must_unlock {
+                return Some(self.send(now, Waiting::Unlock, Command::Unlock));
+            }
+            let group = match self.work.pop_front() {
+                Some(group) => group,
+                None if self.queue.is_empty() => return None,
+                None => Group::new(self.queue.take()),
+            };
+            if let Some(command) = self.plan(now, group) {
+                return Some(command);
+            }
+            self.must_unlock = !self.held.is_empty();
+        }
+    }
+
+    fn send(&mut self, now: Now, waiting: Waiting, command: Command) -> Command {
+        self.waiting = Some((waiting, now));
+        command
+    }
+
+    /// Brings a group one statement further; `None` when all of it is answered.
+    fn plan(&mut self, now: Now, mut group: Group) -> Option<Command> {
+        self.expire(&mut group, now);
+        self.settle(&mut group);
+        if group.pendings.is_empty() {
+            return None;
+        }
+        match std::mem::replace(&mut group.step, Step::Begin) {
+            Step::Create(chains) => {
+                let chains = chains.into_iter().collect();
+                let command = Command::Create { chains };
+                Some(self.send(now, Waiting::Create(group), command))
+            }
+            Step::Find(ids) => {
+                let command = Command::Find { ids };
+                Some(self.send(now, Waiting::Find(group), command))
+            }
+            Step::Begin => {
+                let loads = self.loads(&group, now);
+                if loads.is_empty() {
+                    return self.link(now, group);
+                }
+                let keys = loads.iter().map(|load| load.key.clone()).collect();
+                self.held.extend(loads.iter().filter_map(|load| load.lock));
+                let command = Command::Load { chains: loads };
+                Some(self.send(now, Waiting::Load(group, keys), command))
+            }
+            Step::Link => self.link(now, group),
+        }
+    }
+
+    fn link(&mut self, now: Now, mut group: Group) -> Option<Command> {
+        let received_at = self.clock.database(now);
+        let Some(received_at) = received_at.filter(|_| !self.clock.is_skewed()) else {
+            for pending in group.pendings {
+                self.refuse(&pending, Error::ClockSkew);
+            }
+            return None;
+        };
+        for pending in std::mem::take(&mut group.pendings) {
+            // Whoever was admitted when an attempt was sent is not told otherwise afterwards.
+            if pending.in_doubt || (pending.request.admit)() {
+                group.pendings.push(pending);
+            } else {
+                self.refuse(&pending, Error::NotAdmitted);
+            }
+        }
+        if group.pendings.is_empty() {
+            return None;
+        }
+        let locks = self.held.clone();
+        let batch = Batch::link(group.pendings, &self.heads, received_at, locks);
+        let command = Command::Swap(batch.swap.clone());
+        Some(self.send(now, Waiting::Swap(Box::new(batch)), command))
+    }
+
+    /// What must be read before the group can be linked. Locks come in the order of their numbers, so
+    /// that two lanes never wait for each other.
+    fn loads(&self, group: &Group, now: Now) -> Vec<Load> {
+        let keys: BTreeSet<&Key> = group.pendings.iter().map(|pending| &pending.key).collect();
+        let first = keys.first().copied();
+        let mut loads: Vec<Load> = keys
+            .into_iter()
+            .filter(|key| self.heads.current(key).is_none() || self.heads.wants_lock(key))
+            .map(|key| self.load(key))
+            .collect();
+        if loads.is_empty() && (!self.clock.is_fresh(now) || self.clock.is_skewed()) {
+            loads.extend(first.map(|key| self.load(key)));
+        }
+        loads.sort_by_key(|load| load.lock);
+        loads
+    }
+
+    fn load(&self, key: &Key) -> Load {
+        let lock = self.heads.wants_lock(key);
+        Load {
+            key: key.clone(),
+            lock: lock.then(|| key.number().cast_signed()),
+            acknowledged: self.heads.acknowledged(key),
+        }
+    }
+
+    fn refuse(&mut self, pending: &Pending, error: Error) {
+        let error = if pending.in_doubt {
+            Error::Unknown(self.last_error.clone())
+        } else {
+            error
+        };
+        self.answers.push((pending.request.ticket, Err(error)));
+    }
+
+    fn expire(&mut self, group: &mut Group, now: Now) {
+        for pending in std::mem::take(&mut group.pendings) {
+            if pending.request.deadline <= now.steady {
+                self.give_up(&pending);
+            } else {
+                group.pendings.push(pending);
+            }
+        }
+    }
+
+    fn give_up(&mut self, pending: &Pending) {
+        self.refuse(pending, Error::Unavailable(self.last_error.clone()));
+    }
+
+    /// Answers what needs no statement any more.
+    fn settle(&mut self, group: &mut Group) {
+        for pending in std::mem::take(&mut group.pendings) {
+            if let Some(answer) = pending.settled() {
+                self.answers.push((pending.request.ticket, answer));
+            } else if self.heads.is_stopped(&pending.key) {
+                let ticket = pending.request.ticket;
+                self.answers.push((ticket, Err(Error::RollbackDetected)));
+            } else {
+                group.pendings.push(pending);
+            }
+        }
+    }
+
+    fn genesis(&self, pending: &Pending) -> Hash {
+        let chain = Chain {
+            origin: self.origin.clone(),
+            tenant: pending.request.tenant.code.clone(),
+            partition: pending.key.partition.as_ref().to_owned(),
+            generation: 1,
+        };
+        chain.genesis()
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    (FIRST_PAUSE * (1 << failures.min(8))).min(LONGEST_PAUSE)
+}

@@ -1,0 +1,165 @@
+//! What a lane knows of its chains: the head to link to, what it acknowledged, and whether it may go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chain::{Hash, Head, Stored};
+use uuid::Uuid;
+
+use super::command::{Key, Loaded, Place};
+
+/// After a lost swap another replica is at work: this many batches read the head under its lock.
+const LOCKED_BATCHES: u32 = 64;
+/// Chains to remember. Beyond it the ones not used for longest are forgotten, and with them what was
+/// acknowledged there.
+const CHAINS: usize = 65_536;
+
+#[derive(Default)]
+pub(super) struct Heads {
+    chains: HashMap<Key, Known>,
+    uses: u64,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Where the next entry goes, as far as this lane knows; `None`: to be loaded.
+    current: Option<(u32, Head)>,
+    /// The last head that this lane acknowledged entries of.
+    acknowledged: Option<(u32, Head)>,
+    locked_batches: u32,
+    /// The database went back behind what was acknowledged. Stays until the process ends.
+    stopped: bool,
+    used: u64,
+}
+
+/// What a loaded head means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Loading {
+    Usable,
+    Missing,
+    RolledBack,
+}
+
+impl Heads {
+    pub(super) fn current(&self, key: &Key) -> Option<(u32, Head)> {
+        self.chains.get(key)?.current
+    }
+
+    pub(super) fn is_stopped(&self, key: &Key) -> bool {
+        self.chains.get(key).is_some_and(|known| known.stopped)
+    }
+
+    pub(super) fn wants_lock(&self, key: &Key) -> bool {
+        self.chains
+            .get(key)
+            .is_some_and(|known| known.locked_batches > 0)
+    }
+
+    /// The last entry acknowledged.
+    pub(super) fn acknowledged(&self, key: &Key) -> Option<Place> {
+        let (generation, head) = self.chains.get(key)?.acknowledged?;
+        Some(Place {
+            generation,
+            seq: head.size - 1,
+            received_at: head.received_at,
+        })
+    }
+
+    /// Takes a head as the database has it now, if it extends what was acknowledged.
+    pub(super) fn loaded(&mut self, key: &Key, loaded: Option<Loaded>) -> Loading {
+        self.uses += 1;
+        let used = self.uses;
+        let known = self.chains.entry(key.clone()).or_default();
+        known.used = used;
+        known.current = None;
+        if known
+            .acknowledged
+            .is_some_and(|before| !extends(before, loaded))
+        {
+            known.stopped = true;
+        }
+        if known.stopped {
+            return Loading::RolledBack;
+        }
+        let Some(loaded) = loaded else {
+            self.chains.remove(key);
+            return Loading::Missing;
+        };
+        known.current = Some((loaded.generation, loaded.head));
+        self.forget_oldest();
+        Loading::Usable
+    }
+
+    /// A batch was committed: its head is acknowledged from here on.
+    pub(super) fn won(&mut self, key: &Key, generation: u32, head: Head) {
+        self.uses += 1;
+        let used = self.uses;
+        let known = self.chains.entry(key.clone()).or_default();
+        known.used = used;
+        known.current = Some((generation, head));
+        known.acknowledged = Some((generation, head));
+        known.locked_batches = known.locked_batches.saturating_sub(1);
+    }
+
+    /// An entry is about to be acknowledged because its row was read back.
+    pub(super) fn read_back(&mut self, tenant: Uuid, stored: &Stored) {
+        let key = Key {
+            tenant,
+            partition: Arc::from(stored.partition.as_str()),
+        };
+        let head = Head {
+            size: stored.seq + 1,
+            hash: stored.hash,
+            received_at: stored.received_at,
+        };
+        self.uses += 1;
+        let used = self.uses;
+        let known = self.chains.entry(key).or_default();
+        known.used = used;
+        let later = |(generation, before): (u32, Head)| {
+            (generation, before.size) < (stored.generation, head.size)
+        };
+        if known.acknowledged.is_none_or(later) {
+            known.acknowledged = Some((stored.generation, head));
+        }
+    }
+
+    /// Another replica was faster.
+    pub(super) fn lost(&mut self, key: &Key) {
+        let known = self.chains.entry(key.clone()).or_default();
+        known.current = None;
+        known.locked_batches = LOCKED_BATCHES;
+    }
+
+    /// The connection is gone: every head may have moved.
+    pub(super) fn unload(&mut self) {
+        for known in self.chains.values_mut() {
+            known.current = None;
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.chains.len() <= CHAINS {
+            return;
+        }
+        let mut uses: Vec<u64> = self.chains.values().map(|known| known.used).collect();
+        let middle = uses.len() / 2;
+        let (_, &mut median, _) = uses.select_nth_unstable(middle);
+        self.chains
+            .retain(|_, known| known.stopped || known.used >= median);
+    }
+}
+
+/// Whether a chain still contains what was acknowledged. A later generation is an operator's decision.
+fn extends((generation, before): (u32, Head), loaded: Option<Loaded>) -> bool {
+    let Some(loaded) = loaded else { return false };
+    if loaded.generation != generation {
+        return loaded.generation > generation;
+    }
+    let there: Option<Hash> = if loaded.head.size == before.size {
+        Some(loaded.head.hash)
+    } else {
+        loaded.acknowledged
+    };
+    loaded.head.size >= before.size && there == Some(before.hash)
+}

@@ -1,0 +1,7 @@
+//! The ledger on a real PostgreSQL, each test on a database of its own. Needs `DATABASE_URL` of a
+//! superuser on a server where databases may be created; TimescaleDB is used where it is there.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod appending;
+mod database;
+mod independent;
