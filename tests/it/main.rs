@@ -1,6 +1,11 @@
 //! Stories over the real programs and a real PostgreSQL. Each ends by recomputing every chain with
 //! code that shares nothing with the product (`independent.rs`).
 #![expect(clippy::unwrap_used, reason = "a failed expectation is how a test reports")]
-#![expect(unreachable_pub, reason = "a test binary has no outside")]
 
+mod forge;
 mod independent;
+mod programs;
+mod replicas;
+mod routes;
+mod system;
+mod tenants;

@@ -1,0 +1,381 @@
+//! Every route of both services against every credential that must not pass. A route that is not in
+//! the table fails the test.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::forge::Forge;
+use crate::system::{Answer, System};
+use crate::tenants::{Person, Tenant, tenants};
+
+/// Who may pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Guard {
+    /// Anybody; a credential is not looked at.
+    Public,
+    /// The other services.
+    Internal,
+    /// Whoever has one of these roles.
+    Roles(&'static [&'static str]),
+}
+
+use Guard::{Internal, Public, Roles};
+
+const OPERATOR: Guard = Roles(&["operator"]);
+const ADMIN: Guard = Roles(&["admin"]);
+const AUDIT: Guard = Roles(&["admin", "auditor"]);
+const READ: Guard = Roles(&["admin", "auditor", "viewer"]);
+const APPEND: Guard = Roles(&["admin", "writer"]);
+const ANYONE: Guard = Roles(&["operator", "admin", "auditor", "viewer", "writer"]);
+/// Reading is all that an archived tenant still does.
+const READS: &[&str] = &["GET", "HEAD"];
+
+struct Route {
+    service: Service,
+    method: &'static str,
+    path: &'static str,
+    guard: Guard,
+    body: fn() -> Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Service {
+    Auth,
+    Log,
+}
+
+const fn route(
+    service: Service,
+    method: &'static str,
+    path: &'static str,
+    guard: Guard,
+    body: fn() -> Value,
+) -> Route {
+    Route { service, method, path, guard, body }
+}
+
+fn none() -> Value {
+    Value::Null
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+fn user() -> Value {
+    json!({"username": "somebody", "roles": ["viewer"], "password": "a long enough password"})
+}
+
+fn invited() -> Value {
+    json!({"username": "somebody-else", "roles": ["viewer"]})
+}
+
+fn person() -> Value {
+    json!({"username": "somebody-new"})
+}
+
+fn named() -> Value {
+    json!({"name": "a name"})
+}
+
+fn tenant() -> Value {
+    json!({"code": "not-valid-as-a-code", "name": "never made"})
+}
+
+fn reason() -> Value {
+    json!({"reason": "the admin has left and took the password along"})
+}
+
+fn password() -> Value {
+    json!({"current": "not the password", "new": "a long enough password"})
+}
+
+fn entry() -> Value {
+    json!({"action": "route.tried"})
+}
+
+fn entries() -> Value {
+    json!({"entries": [{"action": "route.tried"}]})
+}
+
+fn partition() -> Value {
+    json!({"partition": "tried"})
+}
+
+const A: Service = Service::Auth;
+const L: Service = Service::Log;
+
+const TABLE: &[Route] = &[
+    route(A, "POST", "/api/v1/auth/token", Public, empty),
+    route(A, "POST", "/api/v1/auth/refresh", Public, empty),
+    route(A, "POST", "/api/v1/auth/logout", Public, empty),
+    route(A, "POST", "/oauth/token", Public, empty),
+    route(A, "GET", "/.well-known/jwks.json", Public, none),
+    route(A, "GET", "/.well-known/openid-configuration", Public, none),
+    route(A, "GET", "/internal/status", Internal, none),
+    route(A, "POST", "/api/v1/keys/rotate", OPERATOR, empty),
+    route(A, "POST", "/api/v1/tenants", OPERATOR, tenant),
+    route(A, "GET", "/api/v1/tenants", OPERATOR, none),
+    route(A, "GET", "/api/v1/tenants/{code}", ANYONE, none),
+    route(A, "PATCH", "/api/v1/tenants/{code}", Roles(&["operator", "admin"]), named),
+    route(A, "POST", "/api/v1/tenants/{code}/admins", OPERATOR, person),
+    route(A, "POST", "/api/v1/tenants/{code}/break-glass", OPERATOR, reason),
+    route(A, "GET", "/api/v1/tenants/{code}/break-glass/{id}", OPERATOR, none),
+    route(A, "POST", "/api/v1/users", ADMIN, user),
+    route(A, "GET", "/api/v1/users", ADMIN, none),
+    route(A, "GET", "/api/v1/users/me", ANYONE, none),
+    route(A, "POST", "/api/v1/users/me/password", ANYONE, password),
+    route(A, "POST", "/api/v1/users/register", Public, empty),
+    route(A, "POST", "/api/v1/users/invites", ADMIN, invited),
+    route(A, "POST", "/api/v1/users/invites/accept", Public, empty),
+    route(A, "GET", "/api/v1/users/{id}", ADMIN, none),
+    route(A, "PATCH", "/api/v1/users/{id}", ADMIN, named),
+    route(A, "POST", "/api/v1/users/{id}/invites", ADMIN, none),
+    route(A, "POST", "/api/v1/users/{id}/deactivate", ADMIN, none),
+    route(A, "POST", "/api/v1/users/{id}/reactivate", ADMIN, none),
+    route(A, "POST", "/api/v1/service-accounts", ADMIN, named),
+    route(A, "GET", "/api/v1/service-accounts", ADMIN, none),
+    route(A, "GET", "/api/v1/service-accounts/{id}", ADMIN, none),
+    route(A, "PATCH", "/api/v1/service-accounts/{id}", ADMIN, named),
+    route(A, "DELETE", "/api/v1/service-accounts/{id}", ADMIN, none),
+    route(A, "POST", "/api/v1/service-accounts/{id}/api-keys", ADMIN, named),
+    route(A, "GET", "/api/v1/service-accounts/{id}/api-keys", ADMIN, none),
+    route(A, "DELETE", "/api/v1/service-accounts/{id}/api-keys/{key_id}", ADMIN, none),
+    route(L, "POST", "/api/v1/logs", APPEND, entry),
+    route(L, "POST", "/api/v1/logs/bulk", APPEND, entries),
+    route(L, "GET", "/api/v1/logs", READ, none),
+    route(L, "GET", "/api/v1/logs/{id}", READ, none),
+    route(L, "GET", "/api/v1/logs/{id}/evidence", AUDIT, none),
+    route(L, "GET", "/api/v1/partitions", READ, none),
+    route(L, "POST", "/api/v1/partitions", ADMIN, partition),
+    route(L, "GET", "/api/v1/partitions/{p}/evidence", AUDIT, none),
+    route(L, "GET", "/api/v1/partitions/{p}/verify", AUDIT, none),
+    route(L, "GET", "/api/v1/ids/unclaimed", AUDIT, none),
+];
+
+/// What both services have beside their table, open to anybody and without a secret in it.
+const OPEN: &[&str] = &["/livez", "/readyz", "/health", "/openapi.json", "/docs/"];
+
+impl Route {
+    fn name(&self) -> String {
+        format!("{:?} {} {}", self.service, self.method, self.path)
+    }
+
+    /// The address with a tenant's own things in the places of the path.
+    fn url(&self, system: &System, of: &Tenant) -> String {
+        let base = match self.service {
+            Service::Auth => &system.auth_url,
+            Service::Log => &system.log_urls[0],
+        };
+        let id = match self.path {
+            path if path.contains("/users/") => of.people["viewer"].id.as_str(),
+            path if path.contains("/service-accounts/") => &of.service_account,
+            path if path.contains("/logs/") => &of.entry,
+            _ => "01980000-0000-7000-8000-000000000000",
+        };
+        let path = self
+            .path
+            .replace("{code}", &of.code)
+            .replace("{id}", id)
+            .replace("{key_id}", &of.api_key_id)
+            .replace("{p}", "own");
+        format!("{base}{path}")
+    }
+
+    async fn send(&self, system: &System, of: &Tenant, token: &str) -> Answer {
+        let body = (self.body)();
+        let body = (!body.is_null()).then_some(&body);
+        let method: Method = self.method.parse().unwrap();
+        system.send(method, &self.url(system, of), token, body).await
+    }
+
+    fn names_a_thing(&self) -> bool {
+        self.path.contains('{')
+    }
+}
+
+fn expect(route: &Route, case: &str, answer: &Answer, status: StatusCode) {
+    let name = route.name();
+    assert_eq!(answer.status, status, "{name} with {case}: {answer:?}");
+    if !status.is_success() {
+        assert_eq!(answer.content_type, "application/problem+json", "{name} with {case}");
+        assert!(answer.body["code"].is_string(), "{name} with {case}: {answer:?}");
+        assert!(answer.body["request_id"].is_string(), "{name} with {case}: {answer:?}");
+    }
+}
+
+/// The routes that a service says it has, as `METHOD path`.
+async fn described(system: &System, url: &str) -> BTreeSet<String> {
+    let document = system.send(Method::GET, &format!("{url}/openapi.json"), "", None).await;
+    let mut routes = BTreeSet::new();
+    for (path, methods) in document.body["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            routes.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    routes
+}
+
+async fn the_table_is_complete(system: &System) {
+    for (service, url) in [(A, &system.auth_url), (L, &system.log_urls[0])] {
+        let listed: BTreeSet<_> = TABLE
+            .iter()
+            .filter(|route| route.service == service)
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
+        let described: BTreeSet<_> = described(system, url)
+            .await
+            .into_iter()
+            .filter(|route| !OPEN.iter().any(|open| route.ends_with(open)))
+            .collect();
+        assert_eq!(described, listed, "{service:?}: routes and table differ");
+        for open in OPEN {
+            let answer = system.send(Method::GET, &format!("{url}{open}"), "", None).await;
+            assert_eq!(answer.status, StatusCode::OK, "{open}: {answer:?}");
+        }
+    }
+}
+
+async fn forged_credentials(system: &System, of: &Tenant) {
+    for role in ["admin", "viewer"] {
+        let forge = Forge::open(system, &of.people[role].token).await;
+        for (case, token) in forge.refused() {
+            for route in TABLE.iter().filter(|route| route.guard != Public) {
+                let answer = route.send(system, of, &token).await;
+                expect(route, case, &answer, StatusCode::UNAUTHORIZED);
+            }
+        }
+    }
+}
+
+async fn wrong_roles(system: &System, of: &Tenant, operator: &str) {
+    for route in TABLE {
+        let Roles(allowed) = route.guard else { continue };
+        for role in ["operator", "admin", "auditor", "viewer", "writer"] {
+            if allowed.contains(&role) {
+                continue;
+            }
+            let token = if role == "operator" { operator } else { &of.people[role].token };
+            let answer = route.send(system, of, token).await;
+            expect(route, role, &answer, StatusCode::FORBIDDEN);
+        }
+    }
+}
+
+/// Reading with the right role, so that a refusal above is not simply a broken route.
+async fn right_roles_read(system: &System, of: &Tenant, operator: &str) {
+    for route in TABLE.iter().filter(|route| READS.contains(&route.method)) {
+        let Roles(allowed) = route.guard else { continue };
+        for role in allowed {
+            let token = if *role == "operator" { operator } else { &of.people[*role].token };
+            let answer = route.send(system, of, token).await;
+            let expected = match route.path {
+                "/api/v1/tenants/{code}/break-glass/{id}" => StatusCode::NOT_FOUND,
+                _ => StatusCode::OK,
+            };
+            expect(route, role, &answer, expected);
+        }
+    }
+}
+
+async fn other_tenants(system: &System, tenants: &[Tenant]) {
+    for (mine, theirs) in pairs(tenants) {
+        for route in TABLE {
+            let Roles(allowed) = route.guard else { continue };
+            for role in allowed.iter().filter(|role| **role != "operator") {
+                let person = &mine.people[*role];
+                if route.names_a_thing() {
+                    let answer = route.send(system, theirs, &person.token).await;
+                    expect(route, "another tenant's thing", &answer, StatusCode::NOT_FOUND);
+                } else if READS.contains(&route.method) {
+                    let answer = route.send(system, theirs, &person.token).await;
+                    let text = answer.body.to_string();
+                    for id in theirs.ids() {
+                        assert!(!text.contains(id), "{} shows {} of {}", route.name(), id, theirs.code);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pairs(tenants: &[Tenant]) -> impl Iterator<Item = (&Tenant, &Tenant)> {
+    tenants.iter().flat_map(move |mine| {
+        let others = tenants.iter().filter(move |theirs| theirs.code != mine.code);
+        others.map(move |theirs| (mine, theirs))
+    })
+}
+
+/// Sets the status and waits until both services know it.
+async fn set_status(system: &System, of: &Tenant, operator: &str, status: &str) {
+    let path = format!("/api/v1/tenants/{}", of.code);
+    system.auth_call(Method::PATCH, &path, operator, json!({"status": status})).await;
+}
+
+async fn suspended_and_archived(system: &System, of: &Tenant, operator: &str) {
+    set_status(system, of, operator, "suspended").await;
+    system.until_known(&of.people["viewer"].token, StatusCode::FORBIDDEN).await;
+    for_each_allowed(system, of, "suspended", |_| StatusCode::FORBIDDEN).await;
+
+    set_status(system, of, operator, "archived").await;
+    system.until_known(&of.people["viewer"].token, StatusCode::OK).await;
+    for_each_allowed(system, of, "archived", |route| {
+        if READS.contains(&route.method) { StatusCode::OK } else { StatusCode::FORBIDDEN }
+    })
+    .await;
+    set_status(system, of, operator, "active").await;
+}
+
+async fn for_each_allowed(
+    system: &System,
+    of: &Tenant,
+    case: &str,
+    expected: impl Fn(&Route) -> StatusCode,
+) {
+    for route in TABLE {
+        let Roles(allowed) = route.guard else { continue };
+        for role in allowed.iter().filter(|role| **role != "operator") {
+            let answer = route.send(system, of, &of.people[*role].token).await;
+            expect(route, &format!("{role}, {case}"), &answer, expected(route));
+        }
+    }
+}
+
+async fn deactivated_and_revoked(system: &System, of: &Tenant) {
+    let admin = &of.people["admin"].token;
+    for role in ["viewer", "auditor", "writer"] {
+        let Person { id, token, .. } = &of.people[role];
+        let path = format!("/api/v1/users/{id}/deactivate");
+        system.auth_call(Method::POST, &path, admin, Value::Null).await;
+        system.until_known(token, StatusCode::UNAUTHORIZED).await;
+        for route in TABLE.iter().filter(|route| route.guard != Public) {
+            let answer = route.send(system, of, token).await;
+            expect(route, &format!("a deactivated {role}"), &answer, StatusCode::UNAUTHORIZED);
+        }
+    }
+    let Tenant { service_account, api_key_id, api_key, .. } = of;
+    let path = format!("/api/v1/service-accounts/{service_account}/api-keys/{api_key_id}");
+    system.auth_call(Method::DELETE, &path, admin, Value::Null).await;
+    system.until_known(api_key, StatusCode::UNAUTHORIZED).await;
+    for route in TABLE.iter().filter(|route| route.guard != Public) {
+        let answer = route.send(system, of, api_key).await;
+        expect(route, "a revoked key", &answer, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_against_every_credential() {
+    let system = System::start(1).await;
+    let operator = system.operator().await;
+    let tenants = tenants(&system, &operator, &["aaa", "aaa-b", "aaa-b-c"]).await;
+    the_table_is_complete(&system).await;
+    right_roles_read(&system, &tenants[0], &operator).await;
+    forged_credentials(&system, &tenants[0]).await;
+    wrong_roles(&system, &tenants[0], &operator).await;
+    other_tenants(&system, &tenants).await;
+    suspended_and_archived(&system, &tenants[1], &operator).await;
+    deactivated_and_revoked(&system, &tenants[2]).await;
+    system.finish().await;
+}
