@@ -36,11 +36,12 @@ impl Forge {
         let header: Value = serde_json::from_slice(&part()).unwrap();
         let claims: Value = serde_json::from_slice(&part()).unwrap();
         let kid = header["kid"].as_str().unwrap().to_owned();
-        let row = sqlx::query("select public_key, private_key from auth.signing_keys where kid = $1")
-            .bind(&kid)
-            .fetch_one(&mut system.database().await)
-            .await
-            .unwrap();
+        let row =
+            sqlx::query("select public_key, private_key from auth.signing_keys where kid = $1")
+                .bind(&kid)
+                .fetch_one(&mut system.database().await)
+                .await
+                .unwrap();
         let sealed: Vec<u8> = row.get("private_key");
         let (nonce, cipher) = sealed.split_at(12);
         let mut clear = cipher.to_vec();
@@ -55,7 +56,9 @@ impl Forge {
         let public: Value = serde_json::from_str(row.get("public_key")).unwrap();
         Self {
             pair: Ed25519KeyPair::from_pkcs8(clear).unwrap(),
-            public: URL_SAFE_NO_PAD.decode(public["x"].as_str().unwrap()).unwrap(),
+            public: URL_SAFE_NO_PAD
+                .decode(public["x"].as_str().unwrap())
+                .unwrap(),
             kid,
             claims,
         }
@@ -91,13 +94,31 @@ impl Forge {
             ("no token", String::new()),
             ("malformed", "not.a.token".to_owned()),
             ("malformed key", "vtk_short".to_owned()),
-            ("expired", self.signed(&json!({"iat": now - 7200, "exp": now - 3600}))),
-            ("wrong signature", format!("{text}.{}", URL_SAFE_NO_PAD.encode(&spoiled))),
+            (
+                "expired",
+                self.signed(&json!({"iat": now - 7200, "exp": now - 3600})),
+            ),
+            (
+                "wrong signature",
+                format!("{text}.{}", URL_SAFE_NO_PAD.encode(&spoiled)),
+            ),
             ("alg: none", none),
-            ("HS256 with the public key", format!("{symmetric}.{}", URL_SAFE_NO_PAD.encode(mac))),
-            ("wrong audience", self.signed(&json!({"aud": ["somewhere-else"]}))),
-            ("wrong issuer", self.signed(&json!({"iss": "http://127.0.0.1:1"}))),
-            ("tenant and tenant_id disagree", self.signed(&json!({"tenant": "another"}))),
+            (
+                "HS256 with the public key",
+                format!("{symmetric}.{}", URL_SAFE_NO_PAD.encode(mac)),
+            ),
+            (
+                "wrong audience",
+                self.signed(&json!({"aud": ["somewhere-else"]})),
+            ),
+            (
+                "wrong issuer",
+                self.signed(&json!({"iss": "http://127.0.0.1:1"})),
+            ),
+            (
+                "tenant and tenant_id disagree",
+                self.signed(&json!({"tenant": "another"})),
+            ),
         ]
     }
 }

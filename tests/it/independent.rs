@@ -46,7 +46,11 @@ pub(crate) async fn verify_every_chain(database: &mut PgConnection, origin: &str
         .fetch_one(database)
         .await
         .unwrap();
-    assert_eq!(rows, i64::try_from(covered).unwrap(), "rows outside of every chain");
+    assert_eq!(
+        rows,
+        i64::try_from(covered).unwrap(),
+        "rows outside of every chain"
+    );
     assert_eq!(ids, rows, "every entry has its id, and no id is left over");
     covered
 }
@@ -84,23 +88,43 @@ async fn verify_chain(
     for (expected, row) in rows.iter().enumerate() {
         let seq: i64 = row.get("seq");
         let place = format!("{line} seq {seq}");
-        assert_eq!(seq, i64::try_from(expected).unwrap(), "{place}: a gap or a double");
+        assert_eq!(
+            seq,
+            i64::try_from(expected).unwrap(),
+            "{place}: a gap or a double"
+        );
         let received_at: String = row.get("received_at");
         assert!(received_at >= last_time, "{place}: time went back");
         let document = document(row, &code, &partition, &previous, &received_at);
         let computed = hash(&[&[0], document.as_bytes()]);
-        assert_eq!(row.get::<Vec<u8>, _>("hash"), computed, "{place}: hash of {document}");
+        assert_eq!(
+            row.get::<Vec<u8>, _>("hash"),
+            computed,
+            "{place}: hash of {document}"
+        );
         let event: serde_json::Value = serde_json::from_str(row.get("event")).unwrap();
         let id: uuid::Uuid = row.get("id");
         assert_eq!(event["id"], id.to_string(), "{place}: id");
-        assert_eq!(row.get::<Option<String>, _>("id_partition").as_deref(), Some(&*partition), "{place}");
+        assert_eq!(
+            row.get::<Option<String>, _>("id_partition").as_deref(),
+            Some(&*partition),
+            "{place}"
+        );
         assert_eq!(row.get::<Option<i64>, _>("id_seq"), Some(seq), "{place}");
         assert_eq!(row.get::<Option<bool>, _>("id_time"), Some(true), "{place}");
         previous = computed;
         last_time = received_at;
     }
-    assert_eq!(chain.get::<i64, _>("size"), i64::try_from(rows.len()).unwrap(), "{line}: head size");
-    assert_eq!(chain.get::<Vec<u8>, _>("hash"), previous, "{line}: head hash");
+    assert_eq!(
+        chain.get::<i64, _>("size"),
+        i64::try_from(rows.len()).unwrap(),
+        "{line}: head size"
+    );
+    assert_eq!(
+        chain.get::<Vec<u8>, _>("hash"),
+        previous,
+        "{line}: head hash"
+    );
     rows.len() as u64
 }
 
@@ -112,7 +136,7 @@ fn document(
     previous: &Bytes32,
     received_at: &str,
 ) -> String {
-    let salt: Vec<u8> = row.get("salt");
+    let salt: Vec<u8> = row.get::<Option<Vec<u8>>, _>("salt").unwrap_or_default();
     let parts: BTreeMap<String, Box<RawValue>> = row
         .get::<Option<&str>, _>("parts")
         .map(|text| serde_json::from_str(text).unwrap())

@@ -1,9 +1,13 @@
 //! Stories over the real programs and a real PostgreSQL. Each ends by recomputing every chain with
 //! code that shares nothing with the product (`independent.rs`).
-#![expect(clippy::unwrap_used, reason = "a failed expectation is how a test reports")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed expectation is how a test reports"
+)]
 
 mod forge;
 mod independent;
+mod outage;
 mod programs;
 mod replicas;
 mod routes;

@@ -21,7 +21,11 @@ pub(crate) fn program_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap();
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built: make test builds it", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: make test builds it",
+        path.display()
+    );
     path
 }
 
@@ -42,9 +46,17 @@ impl Program {
         let printed = Arc::new(Mutex::new(String::new()));
         let (count, lines) = watch::channel(0);
         let count = Arc::new(count);
-        keep(child.stdout.take().unwrap(), Arc::clone(&printed), Arc::clone(&count));
+        keep(
+            child.stdout.take().unwrap(),
+            Arc::clone(&printed),
+            Arc::clone(&count),
+        );
         keep(child.stderr.take().unwrap(), Arc::clone(&printed), count);
-        Self { child, printed, lines }
+        Self {
+            child,
+            printed,
+            lines,
+        }
     }
 
     /// Until a line contains this.
@@ -57,7 +69,11 @@ impl Program {
             if self.printed().contains(what) {
                 return;
             }
-            assert!(!closed, "ended without saying {what:?}:\n{}", self.printed());
+            assert!(
+                !closed,
+                "ended without saying {what:?}:\n{}",
+                self.printed()
+            );
         }
     }
 

@@ -23,7 +23,10 @@ async fn post_until_stored(
     first: usize,
 ) -> Value {
     for attempt in 0..10_000 {
-        let url = format!("{}/api/v1/logs", replicas[(first + attempt) % replicas.len()]);
+        let url = format!(
+            "{}/api/v1/logs",
+            replicas[(first + attempt) % replicas.len()]
+        );
         let Ok(response) = client.post(url).bearer_auth(key).json(entry).send().await else {
             continue;
         };
@@ -47,7 +50,11 @@ async fn a_killed_replica_costs_nothing() {
     let mut writers = tokio::task::JoinSet::new();
     let (done, mut progress) = tokio::sync::mpsc::unbounded_channel();
     for writer in 0..WRITERS {
-        let (client, replicas, key) = (system.client.clone(), Arc::clone(&replicas), Arc::clone(&key));
+        let (client, replicas, key) = (
+            system.client.clone(),
+            Arc::clone(&replicas),
+            Arc::clone(&key),
+        );
         let done = done.clone();
         writers.spawn(async move {
             let mut receipts = Vec::new();
@@ -80,7 +87,13 @@ async fn a_killed_replica_costs_nothing() {
         assert!(before.is_none(), "seq {seq} was given out twice");
     }
     assert_eq!(by_seq.len(), WRITERS * ENTRIES_EACH);
-    assert!(by_seq.keys().copied().eq(0..(WRITERS * ENTRIES_EACH) as u64), "no gap");
+    assert!(
+        by_seq
+            .keys()
+            .copied()
+            .eq(0..(WRITERS * ENTRIES_EACH) as u64),
+        "no gap"
+    );
     for (before, after) in by_seq.values().zip(by_seq.values().skip(1)) {
         assert_eq!(before["hash"], after["previous"]);
     }

@@ -53,7 +53,13 @@ const fn route(
     guard: Guard,
     body: fn() -> Value,
 ) -> Route {
-    Route { service, method, path, guard, body }
+    Route {
+        service,
+        method,
+        path,
+        guard,
+        body,
+    }
 }
 
 fn none() -> Value {
@@ -119,10 +125,28 @@ const TABLE: &[Route] = &[
     route(A, "POST", "/api/v1/tenants", OPERATOR, tenant),
     route(A, "GET", "/api/v1/tenants", OPERATOR, none),
     route(A, "GET", "/api/v1/tenants/{code}", ANYONE, none),
-    route(A, "PATCH", "/api/v1/tenants/{code}", Roles(&["operator", "admin"]), named),
+    route(
+        A,
+        "PATCH",
+        "/api/v1/tenants/{code}",
+        Roles(&["operator", "admin"]),
+        named,
+    ),
     route(A, "POST", "/api/v1/tenants/{code}/admins", OPERATOR, person),
-    route(A, "POST", "/api/v1/tenants/{code}/break-glass", OPERATOR, reason),
-    route(A, "GET", "/api/v1/tenants/{code}/break-glass/{id}", OPERATOR, none),
+    route(
+        A,
+        "POST",
+        "/api/v1/tenants/{code}/break-glass",
+        OPERATOR,
+        reason,
+    ),
+    route(
+        A,
+        "GET",
+        "/api/v1/tenants/{code}/break-glass/{id}",
+        OPERATOR,
+        none,
+    ),
     route(A, "POST", "/api/v1/users", ADMIN, user),
     route(A, "GET", "/api/v1/users", ADMIN, none),
     route(A, "GET", "/api/v1/users/me", ANYONE, none),
@@ -140,9 +164,27 @@ const TABLE: &[Route] = &[
     route(A, "GET", "/api/v1/service-accounts/{id}", ADMIN, none),
     route(A, "PATCH", "/api/v1/service-accounts/{id}", ADMIN, named),
     route(A, "DELETE", "/api/v1/service-accounts/{id}", ADMIN, none),
-    route(A, "POST", "/api/v1/service-accounts/{id}/api-keys", ADMIN, named),
-    route(A, "GET", "/api/v1/service-accounts/{id}/api-keys", ADMIN, none),
-    route(A, "DELETE", "/api/v1/service-accounts/{id}/api-keys/{key_id}", ADMIN, none),
+    route(
+        A,
+        "POST",
+        "/api/v1/service-accounts/{id}/api-keys",
+        ADMIN,
+        named,
+    ),
+    route(
+        A,
+        "GET",
+        "/api/v1/service-accounts/{id}/api-keys",
+        ADMIN,
+        none,
+    ),
+    route(
+        A,
+        "DELETE",
+        "/api/v1/service-accounts/{id}/api-keys/{key_id}",
+        ADMIN,
+        none,
+    ),
     route(L, "POST", "/api/v1/logs", APPEND, entry),
     route(L, "POST", "/api/v1/logs/bulk", APPEND, entries),
     route(L, "GET", "/api/v1/logs", READ, none),
@@ -180,7 +222,7 @@ impl Route {
             .replace("{code}", &of.code)
             .replace("{id}", id)
             .replace("{key_id}", &of.api_key_id)
-            .replace("{p}", "own");
+            .replace("{p}", &of.partition);
         format!("{base}{path}")
     }
 
@@ -188,7 +230,9 @@ impl Route {
         let body = (self.body)();
         let body = (!body.is_null()).then_some(&body);
         let method: Method = self.method.parse().unwrap();
-        system.send(method, &self.url(system, of), token, body).await
+        system
+            .send(method, &self.url(system, of), token, body)
+            .await
     }
 
     fn names_a_thing(&self) -> bool {
@@ -200,15 +244,26 @@ fn expect(route: &Route, case: &str, answer: &Answer, status: StatusCode) {
     let name = route.name();
     assert_eq!(answer.status, status, "{name} with {case}: {answer:?}");
     if !status.is_success() {
-        assert_eq!(answer.content_type, "application/problem+json", "{name} with {case}");
-        assert!(answer.body["code"].is_string(), "{name} with {case}: {answer:?}");
-        assert!(answer.body["request_id"].is_string(), "{name} with {case}: {answer:?}");
+        assert_eq!(
+            answer.content_type, "application/problem+json",
+            "{name} with {case}"
+        );
+        assert!(
+            answer.body["code"].is_string(),
+            "{name} with {case}: {answer:?}"
+        );
+        assert!(
+            answer.body["request_id"].is_string(),
+            "{name} with {case}: {answer:?}"
+        );
     }
 }
 
 /// The routes that a service says it has, as `METHOD path`.
 async fn described(system: &System, url: &str) -> BTreeSet<String> {
-    let document = system.send(Method::GET, &format!("{url}/openapi.json"), "", None).await;
+    let document = system
+        .send(Method::GET, &format!("{url}/openapi.json"), "", None)
+        .await;
     let mut routes = BTreeSet::new();
     for (path, methods) in document.body["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
@@ -232,7 +287,9 @@ async fn the_table_is_complete(system: &System) {
             .collect();
         assert_eq!(described, listed, "{service:?}: routes and table differ");
         for open in OPEN {
-            let answer = system.send(Method::GET, &format!("{url}{open}"), "", None).await;
+            let answer = system
+                .send(Method::GET, &format!("{url}{open}"), "", None)
+                .await;
             assert_eq!(answer.status, StatusCode::OK, "{open}: {answer:?}");
         }
     }
@@ -252,12 +309,18 @@ async fn forged_credentials(system: &System, of: &Tenant) {
 
 async fn wrong_roles(system: &System, of: &Tenant, operator: &str) {
     for route in TABLE {
-        let Roles(allowed) = route.guard else { continue };
+        let Roles(allowed) = route.guard else {
+            continue;
+        };
         for role in ["operator", "admin", "auditor", "viewer", "writer"] {
             if allowed.contains(&role) {
                 continue;
             }
-            let token = if role == "operator" { operator } else { &of.people[role].token };
+            let token = if role == "operator" {
+                operator
+            } else {
+                &of.people[role].token
+            };
             let answer = route.send(system, of, token).await;
             expect(route, role, &answer, StatusCode::FORBIDDEN);
         }
@@ -267,9 +330,15 @@ async fn wrong_roles(system: &System, of: &Tenant, operator: &str) {
 /// Reading with the right role, so that a refusal above is not simply a broken route.
 async fn right_roles_read(system: &System, of: &Tenant, operator: &str) {
     for route in TABLE.iter().filter(|route| READS.contains(&route.method)) {
-        let Roles(allowed) = route.guard else { continue };
+        let Roles(allowed) = route.guard else {
+            continue;
+        };
         for role in allowed {
-            let token = if *role == "operator" { operator } else { &of.people[*role].token };
+            let token = if *role == "operator" {
+                operator
+            } else {
+                &of.people[*role].token
+            };
             let answer = route.send(system, of, token).await;
             let expected = match route.path {
                 "/api/v1/tenants/{code}/break-glass/{id}" => StatusCode::NOT_FOUND,
@@ -283,17 +352,30 @@ async fn right_roles_read(system: &System, of: &Tenant, operator: &str) {
 async fn other_tenants(system: &System, tenants: &[Tenant]) {
     for (mine, theirs) in pairs(tenants) {
         for route in TABLE {
-            let Roles(allowed) = route.guard else { continue };
+            let Roles(allowed) = route.guard else {
+                continue;
+            };
             for role in allowed.iter().filter(|role| **role != "operator") {
                 let person = &mine.people[*role];
                 if route.names_a_thing() {
                     let answer = route.send(system, theirs, &person.token).await;
-                    expect(route, "another tenant's thing", &answer, StatusCode::NOT_FOUND);
+                    expect(
+                        route,
+                        "another tenant's thing",
+                        &answer,
+                        StatusCode::NOT_FOUND,
+                    );
                 } else if READS.contains(&route.method) {
                     let answer = route.send(system, theirs, &person.token).await;
                     let text = answer.body.to_string();
                     for id in theirs.ids() {
-                        assert!(!text.contains(id), "{} shows {} of {}", route.name(), id, theirs.code);
+                        assert!(
+                            !text.contains(id),
+                            "{} shows {} of {}",
+                            route.name(),
+                            id,
+                            theirs.code
+                        );
                     }
                 }
             }
@@ -303,7 +385,9 @@ async fn other_tenants(system: &System, tenants: &[Tenant]) {
 
 fn pairs(tenants: &[Tenant]) -> impl Iterator<Item = (&Tenant, &Tenant)> {
     tenants.iter().flat_map(move |mine| {
-        let others = tenants.iter().filter(move |theirs| theirs.code != mine.code);
+        let others = tenants
+            .iter()
+            .filter(move |theirs| theirs.code != mine.code);
         others.map(move |theirs| (mine, theirs))
     })
 }
@@ -311,18 +395,28 @@ fn pairs(tenants: &[Tenant]) -> impl Iterator<Item = (&Tenant, &Tenant)> {
 /// Sets the status and waits until both services know it.
 async fn set_status(system: &System, of: &Tenant, operator: &str, status: &str) {
     let path = format!("/api/v1/tenants/{}", of.code);
-    system.auth_call(Method::PATCH, &path, operator, json!({"status": status})).await;
+    system
+        .auth_call(Method::PATCH, &path, operator, json!({"status": status}))
+        .await;
 }
 
 async fn suspended_and_archived(system: &System, of: &Tenant, operator: &str) {
     set_status(system, of, operator, "suspended").await;
-    system.until_known(&of.people["viewer"].token, StatusCode::FORBIDDEN).await;
+    system
+        .until_known(&of.people["viewer"].token, StatusCode::FORBIDDEN)
+        .await;
     for_each_allowed(system, of, "suspended", |_| StatusCode::FORBIDDEN).await;
 
     set_status(system, of, operator, "archived").await;
-    system.until_known(&of.people["viewer"].token, StatusCode::OK).await;
+    system
+        .until_known(&of.people["viewer"].token, StatusCode::OK)
+        .await;
     for_each_allowed(system, of, "archived", |route| {
-        if READS.contains(&route.method) { StatusCode::OK } else { StatusCode::FORBIDDEN }
+        if READS.contains(&route.method) {
+            StatusCode::OK
+        } else {
+            StatusCode::FORBIDDEN
+        }
     })
     .await;
     set_status(system, of, operator, "active").await;
@@ -335,7 +429,9 @@ async fn for_each_allowed(
     expected: impl Fn(&Route) -> StatusCode,
 ) {
     for route in TABLE {
-        let Roles(allowed) = route.guard else { continue };
+        let Roles(allowed) = route.guard else {
+            continue;
+        };
         for role in allowed.iter().filter(|role| **role != "operator") {
             let answer = route.send(system, of, &of.people[*role].token).await;
             expect(route, &format!("{role}, {case}"), &answer, expected(route));
@@ -348,16 +444,30 @@ async fn deactivated_and_revoked(system: &System, of: &Tenant) {
     for role in ["viewer", "auditor", "writer"] {
         let Person { id, token, .. } = &of.people[role];
         let path = format!("/api/v1/users/{id}/deactivate");
-        system.auth_call(Method::POST, &path, admin, Value::Null).await;
+        system
+            .auth_call(Method::POST, &path, admin, Value::Null)
+            .await;
         system.until_known(token, StatusCode::UNAUTHORIZED).await;
         for route in TABLE.iter().filter(|route| route.guard != Public) {
             let answer = route.send(system, of, token).await;
-            expect(route, &format!("a deactivated {role}"), &answer, StatusCode::UNAUTHORIZED);
+            expect(
+                route,
+                &format!("a deactivated {role}"),
+                &answer,
+                StatusCode::UNAUTHORIZED,
+            );
         }
     }
-    let Tenant { service_account, api_key_id, api_key, .. } = of;
+    let Tenant {
+        service_account,
+        api_key_id,
+        api_key,
+        ..
+    } = of;
     let path = format!("/api/v1/service-accounts/{service_account}/api-keys/{api_key_id}");
-    system.auth_call(Method::DELETE, &path, admin, Value::Null).await;
+    system
+        .auth_call(Method::DELETE, &path, admin, Value::Null)
+        .await;
     system.until_known(api_key, StatusCode::UNAUTHORIZED).await;
     for route in TABLE.iter().filter(|route| route.guard != Public) {
         let answer = route.send(system, of, api_key).await;

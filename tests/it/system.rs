@@ -10,10 +10,13 @@ use uuid::Uuid;
 
 use crate::independent::verify_every_chain;
 use crate::programs::{Program, free_port, write_file};
+use crate::tenants::{PASSWORD, PLANTED_PART};
 
 pub(crate) const ORIGIN: &str = "audit.example.com";
 /// What the secret file of every test holds.
 pub(crate) const SECRET: [u8; 32] = [0x5e; 32];
+
+const INTERNAL_SECRET: &str = "planted-internal-secret-77aa";
 
 /// A started system. What it holds is removed by [`System::finish`], and kept by a failed test.
 pub(crate) struct System {
@@ -56,35 +59,50 @@ impl System {
 
         let folder = std::env::temp_dir().join(&database);
         std::fs::create_dir(&folder).unwrap();
-        let secret = write_file(&folder, "secret", &format!("{}\n", SECRET.map(|byte| format!("{byte:02x}")).concat()));
+        let secret = write_file(
+            &folder,
+            "secret",
+            &format!("{}\n", SECRET.map(|byte| format!("{byte:02x}")).concat()),
+        );
         let credentials = folder.join("credentials.json");
         let (auth_port, log_ports) = (free_port(), (0..replicas).map(|_| free_port()));
         let auth_url = format!("http://127.0.0.1:{auth_port}");
-        let log_urls: Vec<_> = log_ports.map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let log_urls: Vec<_> = log_ports
+            .map(|port| format!("http://127.0.0.1:{port}"))
+            .collect();
 
         let environment = [
             ("DATABASE_URL", database_url.as_str()),
             ("SECRET_FILE", secret.to_str().unwrap()),
-            ("INTERNAL_SECRET", "the status feed's secret, known to the programs of this test"),
+            ("INTERNAL_SECRET", INTERNAL_SECRET),
             ("ISSUER", &auth_url),
             ("AUTH_URL", &auth_url),
             ("LOG_URL", &log_urls[0]),
             ("ORIGIN", ORIGIN),
             ("LOG", "debug,sqlx=info,hyper=info,h2=info,rustls=info"),
         ];
-        let environment: Vec<_> =
-            environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let environment: Vec<_> = environment
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
 
         let borrowed = borrow(&environment);
         let file = credentials.to_str().unwrap();
         run("log-service", &["migrate"], &borrowed).await;
         run("auth-service", &["migrate"], &borrowed).await;
-        run("auth-service", &["bootstrap", "--credentials-file", file], &borrowed).await;
+        run(
+            "auth-service",
+            &["bootstrap", "--credentials-file", file],
+            &borrowed,
+        )
+        .await;
         let credentials: Value =
             serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
 
         let auth = start_at("auth-service", &auth_url, &borrowed);
-        let logs = log_urls.iter().map(|url| start_at("log-service", url, &borrowed)).collect();
+        let logs = log_urls
+            .iter()
+            .map(|url| start_at("log-service", url, &borrowed))
+            .collect();
         let mut system = Self {
             auth,
             logs,
@@ -143,11 +161,21 @@ impl System {
             .to_owned();
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, content_type, body }
+        Answer {
+            status,
+            content_type,
+            body,
+        }
     }
 
     /// To auth-service; anything but the expected status fails the test.
-    pub(crate) async fn auth_call(&self, method: Method, path: &str, token: &str, body: Value) -> Value {
+    pub(crate) async fn auth_call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Value,
+    ) -> Value {
         let url = format!("{}{path}", self.auth_url);
         let body = (!body.is_null()).then_some(&body);
         let answer = self.send(method, &url, token, body).await;
@@ -155,12 +183,19 @@ impl System {
         answer.body
     }
 
-    pub(crate) async fn login(&self, tenant: Option<&str>, username: &str, password: &str) -> String {
+    pub(crate) async fn login(
+        &self,
+        tenant: Option<&str>,
+        username: &str,
+        password: &str,
+    ) -> String {
         let mut body = json!({"username": username, "password": password});
         if let Some(tenant) = tenant {
             body["tenant_code"] = tenant.into();
         }
-        let tokens = self.auth_call(Method::POST, "/api/v1/auth/token", "", body).await;
+        let tokens = self
+            .auth_call(Method::POST, "/api/v1/auth/token", "", body)
+            .await;
         tokens["access_token"].as_str().unwrap().to_owned()
     }
 
@@ -173,7 +208,8 @@ impl System {
     pub(crate) async fn admin(&self) -> String {
         let admin = &self.credentials["admin"];
         let text = |name: &str| admin[name].as_str().unwrap();
-        self.login(Some("demo"), text("username"), text("password")).await
+        self.login(Some("demo"), text("username"), text("password"))
+            .await
     }
 
     pub(crate) fn api_key(&self) -> &str {
@@ -188,38 +224,69 @@ impl System {
             format!("{}/api/v1/partitions", self.log_urls[0]),
         ];
         for url in urls {
-            let asked = async { while self.send(Method::GET, &url, token, None).await.status != status {} };
-            let known = tokio::time::timeout(std::time::Duration::from_secs(10), asked).await;
-            known.unwrap_or_else(|_| panic!("{url} never answers {status}"));
+            self.until(Method::GET, &url, token, status).await;
         }
+    }
+
+    /// Asks again until the answer has this status.
+    pub(crate) async fn until(&self, method: Method, url: &str, token: &str, status: StatusCode) {
+        let asked =
+            async { while self.send(method.clone(), url, token, None).await.status != status {} };
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
+        answered.unwrap_or_else(|_| panic!("{url} never answers {status}"));
     }
 
     pub(crate) async fn database(&self) -> PgConnection {
         PgConnection::connect(&self.database_url).await.unwrap()
     }
 
-    /// Stops everything in order, recomputes every chain, and removes what the test made. Returns
-    /// the number of entries and all that the programs printed.
-    pub(crate) async fn finish(mut self) -> (u64, String) {
+    /// Nothing that the programs print may hold a credential or a personal part, at any log level.
+    fn nothing_was_told(&self, printed: &str) {
+        let credentials = &self.credentials;
+        let secrets = [
+            INTERNAL_SECRET,
+            PASSWORD,
+            PLANTED_PART,
+            credentials["operator"]["password"].as_str().unwrap(),
+            credentials["admin"]["password"].as_str().unwrap(),
+            self.api_key(),
+            // The beginning of every JSON Web Token, of every key and of every one-time link.
+            "eyJ",
+            "vtk_",
+            "vti_",
+        ];
+        for secret in secrets {
+            let line = printed.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "a log line holds {secret}");
+        }
+    }
+
+    /// Stops everything in order, reads all that was printed, recomputes every chain, and removes
+    /// what the test made.
+    pub(crate) async fn finish(mut self) {
         assert_eq!(self.auth.stop().await, Some(0), "{}", self.auth.printed());
         let mut printed = self.auth.printed();
         for log in &mut self.logs {
             assert_eq!(log.stop().await, Some(0), "{}", log.printed());
             printed.push_str(&log.printed());
         }
+        self.nothing_was_told(&printed);
         let mut database = self.database().await;
         let entries = verify_every_chain(&mut database, ORIGIN).await;
+        assert!(entries > 0, "the test appended nothing");
         database.close().await.unwrap();
         let mut server = PgConnection::connect(&server_url()).await.unwrap();
         let drop = sqlx::AssertSqlSafe(format!("drop database {} with (force)", self.database));
         sqlx::raw_sql(drop).execute(&mut server).await.unwrap();
         std::fs::remove_dir_all(&self.folder).unwrap();
-        (entries, printed)
     }
 }
 
 fn borrow(environment: &[(String, String)]) -> Vec<(&str, &str)> {
-    environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 fn start_at(program: &str, url: &str, environment: &[(&str, &str)]) -> Program {
