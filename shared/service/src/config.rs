@@ -10,7 +10,6 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::access::AccessConfig;
 use crate::http::{Limits, Settings};
 
 /// Limits and browser access of the public listener.
@@ -98,18 +97,6 @@ pub struct Auth {
     pub issuer: String,
     #[command(flatten)]
     pub internal: InternalSecret,
-}
-
-impl Auth {
-    /// What [`crate::Access::start`] takes, for a service of this audience.
-    pub fn access(&self, audience: &'static str) -> anyhow::Result<AccessConfig> {
-        Ok(AccessConfig {
-            auth_url: self.auth_url.clone(),
-            issuer: self.issuer.clone(),
-            audience,
-            internal_secret: self.internal.resolve()?,
-        })
-    }
 }
 
 /// The secret that services share for the status feed.

@@ -5,11 +5,9 @@
 mod json;
 mod parameters;
 
-use std::net::{IpAddr, SocketAddr};
-
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, RawPathParamsRejection};
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -18,8 +16,6 @@ use serde::de::DeserializeOwned;
 
 use crate::body::Upload;
 use crate::error::ApiError;
-
-pub use json::parse as parse_json;
 
 /// Longest body that [`Json`] reads, in bytes. Routes that take more use [`Upload`].
 pub const JSON_LIMIT: usize = 64 * 1024;
@@ -131,20 +127,5 @@ fn path_error(rejection: PathRejection, names: &[String]) -> ApiError {
         ErrorKind::DeserializeError { key, message, .. } => at(&key, json::shorten(message)),
         ErrorKind::Message(message) => at(nth(0), json::shorten(message)),
         other => ApiError::Internal(anyhow::anyhow!("route and handler disagree: {other}")),
-    }
-}
-
-/// The address at the other end of the connection; None where there is no connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub Option<IpAddr>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(
-            info.map(|ConnectInfo(address)| address.ip().to_canonical()),
-        ))
     }
 }

@@ -113,7 +113,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
 }
 
 /// Serves until `shutdown`, then finishes requests in progress for at most `limits.drain`. Wraps
-/// the router by [`app`] itself.
+/// the router by [`app`] itself, and puts `ConnectInfo<SocketAddr>` into each request.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

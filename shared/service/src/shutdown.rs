@@ -50,10 +50,4 @@ impl Shutdown {
     pub async fn wait(&self) {
         self.0.cancelled().await;
     }
-
-    /// One that stops with this one and can be stopped alone.
-    #[must_use]
-    pub fn child(&self) -> Self {
-        Self(self.0.child_token())
-    }
 }

@@ -12,7 +12,7 @@ const MAX_MESSAGE: usize = 200;
 
 /// Parses one JSON text: 400 for what is not UTF-8 or not JSON, 422 with the pointer for members
 /// that do not fit `T` and for strings with U+0000.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body).map_err(|error| ApiError::BadRequest {
         code: "invalid_utf8",
         detail: format!("not UTF-8 at byte {}", error.valid_up_to()),

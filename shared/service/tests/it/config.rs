@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use secrecy::ExposeSecret;
-use service::access::LOGS_AUDIENCE;
 use service::config::{Auth, Http, Telemetry};
 use uuid::Uuid;
 
@@ -52,9 +51,9 @@ fn a_secret_comes_from_a_setting_or_a_file() {
         (["--internal-secret-file", file.path()], "from the file"),
     ] {
         let program = program(&arguments).unwrap();
-        let access = program.auth.access(LOGS_AUDIENCE).unwrap();
-        assert_eq!(access.internal_secret.expose_secret(), expected);
-        assert!(!format!("{program:?} {access:?}").contains(expected));
+        let secret = program.auth.internal.resolve().unwrap();
+        assert_eq!(secret.expose_secret(), expected);
+        assert!(!format!("{program:?} {secret:?}").contains(expected));
     }
 }
 
@@ -79,7 +78,7 @@ fn a_secret_that_is_not_there_names_its_variable() {
         ),
     ] {
         let auth = program(arguments).unwrap().auth;
-        let error = auth.access(LOGS_AUDIENCE).unwrap_err();
+        let error = auth.internal.resolve().unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
 }
