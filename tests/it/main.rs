@@ -5,6 +5,7 @@
     reason = "a failed expectation is how a test reports"
 )]
 
+mod documented;
 mod forge;
 mod independent;
 mod outage;
