@@ -89,7 +89,7 @@ impl State {
             refreshing: Mutex::new(()),
             config,
         }));
-        state.refresh_feed().await?;
+        state.refresh_status().await?;
         Ok(state)
     }
 
@@ -125,11 +125,16 @@ impl State {
     }
 
     /// Takes a change of status to this process's own checks without waiting for the next tick. One at a time, so that an older answer never replaces a newer one.
-    pub(crate) async fn refresh_feed(&self) -> anyhow::Result<()> {
+    pub async fn refresh_status(&self) -> anyhow::Result<()> {
         let _turn = self.0.refreshing.lock().await;
         let status = crate::status::read(&self.0.pool).await?;
         self.0.feed.replace(status.set());
         Ok(())
+    }
+
+    /// Takes over the signing keys that other replicas made.
+    pub async fn reload_keys(&self) -> anyhow::Result<()> {
+        self.0.keys.reload(&self.0.pool).await
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -208,10 +213,9 @@ pub async fn run(state: State, shutdown: Shutdown) {
         crate::outbox::deliver::follow(&state, &shutdown),
         crate::tidy::follow(&state, &shutdown),
         each(Duration::from_secs(1), &shutdown, "status", || state
-            .refresh_feed()),
-        each(Duration::from_secs(5), &shutdown, "signing keys", || {
-            state.keys().reload(state.pool())
-        }),
+            .refresh_status()),
+        each(Duration::from_secs(5), &shutdown, "signing keys", || state
+            .reload_keys()),
     );
 }
 

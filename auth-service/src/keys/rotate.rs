@@ -60,7 +60,7 @@ pub(crate) async fn rotate(
     change.tx.commit().await?;
     // No tenant is touched, so there is no `system` partition to tell.
     tracing::info!(operator = %caller.principal, kid, "signing key rotated");
-    state.keys().reload(state.pool()).await?;
+    state.reload_keys().await?;
     Ok((
         StatusCode::CREATED,
         Json(NewKey {

@@ -172,7 +172,7 @@ pub(crate) async fn revoke(
         .from(&client);
     outbox::write(&mut change.tx, tenant, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_feed().await?;
+    state.refresh_status().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

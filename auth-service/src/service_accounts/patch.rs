@@ -75,6 +75,6 @@ pub(crate) async fn patch(
         outbox::write(&mut change.tx, tenant, &act).await?;
     }
     state.commit(change.tx).await?;
-    state.refresh_feed().await?;
+    state.refresh_status().await?;
     Ok(Json(after))
 }

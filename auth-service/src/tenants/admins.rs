@@ -73,7 +73,7 @@ pub(crate) async fn admins(
         .from(&client);
     outbox::write(&mut change.tx, tenant.id, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_feed().await?;
+    state.refresh_status().await?;
     Ok((StatusCode::CREATED, Json(Invited { user, invite })))
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn patch(
     }
     let after = super::by_code(&mut *change.tx, &code).await?;
     state.commit(change.tx).await?;
-    state.refresh_feed().await?;
+    state.refresh_status().await?;
     Ok(Json(after))
 }
 

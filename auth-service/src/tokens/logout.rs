@@ -71,6 +71,6 @@ pub(crate) async fn logout(
         outbox::write(&mut tx, tenant, &act).await?;
     }
     state.commit(tx).await?;
-    state.refresh_feed().await?;
+    state.refresh_status().await?;
     Ok(StatusCode::NO_CONTENT)
 }
