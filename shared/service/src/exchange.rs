@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::access::cache::Digest;
 
@@ -23,8 +23,9 @@ const REFUSED_FOR: Duration = Duration::from_secs(5);
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(1);
 /// Most keys whose last exchange is remembered; made-up ones must not fill the memory.
 const MAX_KEYS: usize = 10_000;
-/// Exchanges at once; more wait.
+/// Exchanges at once; more wait, for so long.
 const AT_ONCE: usize = 32;
+const QUEUE_FOR: Duration = Duration::from_secs(2);
 
 /// Why a key could not be exchanged.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +127,9 @@ impl Exchanges {
                 Failure::Unavailable(None)
             });
         }
-        let place = self.at_once.acquire().await;
+        let Ok(place) = timeout(QUEUE_FOR, self.at_once.acquire()).await else {
+            return Err(Failure::Unavailable(None));
+        };
         let outcome = (self.source.0)(SecretString::from(key)).await;
         drop(place);
         outcome.map_err(|error| match error {

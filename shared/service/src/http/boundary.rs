@@ -78,7 +78,11 @@ where
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         let answer = Arc::clone(&context).scope(answer);
         Box::pin(async move {
-            let abandoned = Abandoned(&context);
+            let abandoned = Abandoned {
+                context: &context,
+                method: &method,
+                route: template(route.as_ref()),
+            };
             let outcome = answer.await;
             std::mem::forget(abandoned);
             let elapsed = started.elapsed();
@@ -91,7 +95,7 @@ where
                 headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
                 let no_store = HeaderValue::from_static("no-store");
                 headers.entry(header::CACHE_CONTROL).or_insert(no_store);
-                let route = route.as_ref().map_or("none", MatchedPath::as_str);
+                let route = template(route.as_ref());
                 let status = response.status();
                 series.record(route, &method, status, elapsed);
                 log(&context, &method, route, status, elapsed, failure.as_ref());
@@ -101,14 +105,25 @@ where
     }
 }
 
-/// Dropped with the request when the client goes away before its answer.
-struct Abandoned<'a>(&'a Arc<Context>);
+/// The route as it was declared; what no route takes has none.
+fn template(route: Option<&MatchedPath>) -> &str {
+    route.map_or("none", MatchedPath::as_str)
+}
+
+/// Dropped with a request that ends before its answer: the client went away, or the drain time
+/// was over.
+struct Abandoned<'a> {
+    context: &'a Arc<Context>,
+    method: &'a Method,
+    route: &'a str,
+}
 
 impl Drop for Abandoned<'_> {
     fn drop(&mut self) {
         metrics::counter!("http_requests_abandoned_total").increment(1);
-        self.0
-            .enter(|| tracing::info!(target: "http", "client went away before its answer"));
+        let (method, route) = (self.method.as_str(), self.route);
+        self.context
+            .enter(|| tracing::info!(target: "http", method, route, "request abandoned"));
     }
 }
 
