@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::fault::{Fault, Faults};
 use crate::json::scan::scan;
 use crate::json::{Buffers, Path, Tree, Value};
-use crate::post::{Post, Reader, Span, push_event, push_parts};
+use crate::post::{MOST_PARTS_BYTES, Post, Reader, Span, push_event, push_parts};
 use crate::residue::Residue;
 use crate::stored::Stored;
 
@@ -20,7 +20,6 @@ const LEVELS: u32 = 32;
 const LEVELS_AROUND: u32 = 2;
 
 const MOST_EVENT_BYTES: usize = 52 * 1024;
-const MOST_PARTS_BYTES: usize = 256 * 1024;
 
 /// The verified principal that posts: `recorded_by` is `kind:id`, and it is the actor where the post names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,6 +53,8 @@ pub(crate) enum Value {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Member {
+    /// Decides the order of most names without looking at them.
+    start: u64,
     pub(crate) name: Text,
     pub(crate) value: Value,
 }
@@ -176,11 +178,14 @@ fn sort(members: &mut [Member], source: &[u8], unescaped: &[u8]) -> bool {
     };
     let broken = |member: &Member| member.name.is_broken();
     members.sort_unstable_by(|a, b| {
-        order(text(a.name), text(b.name)).then_with(|| broken(a).cmp(&broken(b)))
+        a.start
+            .cmp(&b.start)
+            .then_with(|| order(text(a.name), text(b.name)))
+            .then_with(|| broken(a).cmp(&broken(b)))
     });
     members
         .windows(2)
-        .any(|pair| text(pair[0].name) == text(pair[1].name))
+        .any(|pair| pair[0].start == pair[1].start && text(pair[0].name) == text(pair[1].name))
 }
 
 /// A place in a JSON text; becomes a JSON Pointer only when there is something to say about it.

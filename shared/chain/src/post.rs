@@ -11,7 +11,7 @@ use crate::fault::Faults;
 use crate::json::{Member, Path, Tree, Value};
 use crate::timestamp::Timestamp;
 
-pub(crate) use split::{Span, push_event, push_parts};
+pub(crate) use split::{MOST_PARTS_BYTES, Span, push_event, push_parts};
 
 /// The members of a post that are there after normalisation; absent ones are `None` or empty.
 #[derive(Default)]

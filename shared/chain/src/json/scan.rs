@@ -1,6 +1,6 @@
 //! From bytes to a tree, in one pass. Never accepts what RFC 8259 does not, never recurses below the nesting limit.
 
-use super::text::{CHUNK, plain, plain_until};
+use super::text::{CHUNK, order_of_start, plain, plain_until};
 use super::{Buffers, Form, Member, Text, Tree, Value, sort};
 
 /// Not JSON in UTF-8 (or, at 4 GiB, too long to index).
@@ -112,9 +112,9 @@ impl Scanner<'_, '_> {
             self.at += 1;
         } else {
             loop {
-                let name = self.name()?;
+                let (start, name) = self.name()?;
                 let value = self.value(levels)?;
-                self.to.open_members.push(Member { name, value });
+                self.to.open_members.push(Member { start, name, value });
                 if self.more(b'}')? {
                     break;
                 }
@@ -163,18 +163,23 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// A member's name and its colon.
-    fn name(&mut self) -> Result<Text, NotJson> {
+    /// A member's name and its colon; where it sorts, and what it is.
+    fn name(&mut self) -> Result<(u64, Text), NotJson> {
         if self.next() != b'"' {
             return Err(NotJson);
         }
         let name = self.text()?;
-        if name.form != Form::Verbatim {
-            let text = &self.to.unescaped[name.start as usize..name.end as usize];
+        let range = name.start as usize..name.end as usize;
+        let text = if name.form == Form::Verbatim {
+            &self.bytes[range]
+        } else {
+            let text = &self.to.unescaped[range];
             self.faulty |= text.contains(&0);
-        }
+            text
+        };
+        let start = order_of_start(text);
         self.take(b':')?;
-        Ok(name)
+        Ok((start, name))
     }
 
     /// Walks over an object or array that is nested too deep: its syntax is checked, nothing is kept. One byte of

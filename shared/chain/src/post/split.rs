@@ -7,6 +7,11 @@ use crate::entry::Recorder;
 use crate::json::object::{Object, push_array};
 use crate::json::{Tree, Value};
 
+/// Canonical texts of all parts together.
+pub(crate) const MOST_PARTS_BYTES: usize = 256 * 1024;
+/// More than the names of all parts and what stands around them can take.
+const AROUND_PARTS_BYTES: usize = 16 * 1024;
+
 /// Where a part stands: byte ranges within the text of all parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -127,7 +132,8 @@ fn push_reference(out: &mut String, id: &str, kind: &str) {
     object.close();
 }
 
-/// Appends the canonical text of all parts, `{}` when there are none.
+/// Appends the canonical text of all parts, `{}` when there are none. Where they are larger than
+/// [`MOST_PARTS_BYTES`] it may stop in their midst; what stands in the spans is larger then, too.
 pub(crate) fn push_parts(
     out: &mut String,
     post: &Post<'_>,
@@ -136,6 +142,7 @@ pub(crate) fn push_parts(
 ) {
     let mut parts = Parts {
         start: out.len(),
+        enough: out.len() + MOST_PARTS_BYTES + AROUND_PARTS_BYTES,
         object: Object::open(out),
         tree,
         spans,
@@ -168,12 +175,14 @@ pub(crate) fn push_parts(
         }),
     );
     if let Some(description) = post.description {
-        parts.part(("description", None), |out, _| {
+        parts.part(("description", None), |out, _, _| {
             crate::json::text::push(out, description);
         });
     }
     if let Some(metadata) = post.metadata {
-        parts.part(("metadata", None), |out, tree| tree.push(out, metadata));
+        parts.part(("metadata", None), |out, tree, enough| {
+            tree.push(out, metadata, enough);
+        });
     }
     if let Some(actor) = &post.actor {
         for (index, principal) in actor.on_behalf_of.iter().enumerate() {
@@ -214,6 +223,8 @@ enum Given<'a> {
 
 struct Parts<'o, 't, 'a> {
     start: usize,
+    /// Length of the output from which on no part needs to be complete.
+    enough: usize,
     object: Object<'o>,
     tree: &'t Tree<'a>,
     spans: &'t mut Vec<Span>,
@@ -223,7 +234,7 @@ impl<'a> Parts<'_, '_, 'a> {
     fn part(
         &mut self,
         (name, index): (&str, Option<usize>),
-        push: impl FnOnce(&mut String, &Tree<'a>),
+        push: impl FnOnce(&mut String, &Tree<'a>, usize),
     ) {
         let out = match index {
             None => self.object.member(name),
@@ -231,7 +242,7 @@ impl<'a> Parts<'_, '_, 'a> {
         };
         let name_end = out.len() - "\":".len();
         let value_start = out.len();
-        push(out, self.tree);
+        push(out, self.tree, self.enough);
         let value_end = out.len();
         let name_len = name.len() + index.map_or(0, |index| 2 + usize::from(index > 9));
         let within = |at: usize| u32::try_from(at - self.start).expect("parts are below 4 GiB");
@@ -246,13 +257,13 @@ impl<'a> Parts<'_, '_, 'a> {
         if members.iter().all(|(_, value)| value.is_none()) {
             return;
         }
-        self.part(name, |out, tree| {
+        self.part(name, |out, tree, enough| {
             let mut object = Object::open(out);
             for (name, value) in members {
                 match *value {
                     None => {}
                     Some(Given::Text(text)) => object.text(name, text),
-                    Some(Given::Data(data)) => tree.push(object.member(name), data),
+                    Some(Given::Data(data)) => tree.push(object.member(name), data, enough),
                 }
             }
             object.close();
@@ -263,15 +274,15 @@ impl<'a> Parts<'_, '_, 'a> {
         if post.changes.is_empty() {
             return;
         }
-        self.part(("changes", None), |out, tree| {
+        self.part(("changes", None), |out, tree, enough| {
             push_array(out, &post.changes, |out, change| {
                 let mut object = Object::open(out);
                 object.text("field", change.field);
                 if let Some(new) = change.new {
-                    tree.push(object.member("new"), new);
+                    tree.push(object.member("new"), new, enough);
                 }
                 if let Some(old) = change.old {
-                    tree.push(object.member("old"), old);
+                    tree.push(object.member("old"), old, enough);
                 }
                 object.close();
             });
