@@ -8,10 +8,10 @@ mod session;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret as _;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 pub(crate) use self::problem::Refused;
 pub(crate) use self::session::{Session, Tokened};
@@ -186,14 +186,30 @@ impl Client {
         path: &str,
         body: &serde_json::Value,
     ) -> anyhow::Result<Response> {
-        let answer = self.http.post(self.url(path)?).json(body).send().await;
-        let answer = answer.map_err(reqwest::Error::without_url);
+        self.once(self.http.post(self.url(path)?).json(body)).await
+    }
+
+    /// The same as a form (RFC 6749).
+    pub(crate) async fn post_form(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> anyhow::Result<Response> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        let form = self.http.post(self.url(path)?).body(body);
+        self.once(form.header(CONTENT_TYPE, "application/x-www-form-urlencoded"))
+            .await
+    }
+
+    async fn once(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let answer = request.send().await.map_err(reqwest::Error::without_url);
         let answer = answer.with_context(|| format!("no answer from {}", self.server))?;
         if answer.status().is_success() {
-            Ok(answer)
-        } else {
-            Err(Refused::read(answer).await.into())
+            return Ok(answer);
         }
+        Err(Refused::read(answer).await.into())
     }
 }
 

@@ -70,7 +70,12 @@ pub(crate) struct Up {
     #[arg(long, value_name = "NAME", env = "VERITRAIL_ORIGIN")]
     pub(crate) origin: Option<String>,
     /// Use this PostgreSQL (15 to 18) instead of starting one
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "VERITRAIL_DATABASE_URL",
+        hide_env_values = true
+    )]
     pub(crate) database_url: Option<SecretString>,
     /// Folder with the PostgreSQL programs (initdb, postgres) to use
     #[arg(long, value_name = "DIR", env = "VERITRAIL_POSTGRES_BIN")]

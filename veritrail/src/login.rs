@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use auth_service::Credentials;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -23,7 +25,7 @@ pub(crate) async fn run(config: config::Login, output: Output) -> anyhow::Result
     // The local administrator's password goes to the local server only.
     let local = config.server.is_none() && config.tenant.is_none() && config.username.is_none();
     let profile = if config.api_key_stdin {
-        with_key(&config)?
+        with_key(&config).await?
     } else if let Some(credentials) = local.then(|| credentials(&config)).transpose()?.flatten() {
         with_credentials(&config, credentials).await?
     } else {
@@ -117,19 +119,49 @@ fn who(config: &config::Login) -> anyhow::Result<(Option<String>, String)> {
     ))
 }
 
-fn with_key(config: &config::Login) -> anyhow::Result<Profile> {
+/// A key is tried once, so that a wrong one is told now, and its tenant known.
+async fn with_key(config: &config::Login) -> anyhow::Result<Profile> {
+    #[derive(serde::Deserialize)]
+    struct Exchanged {
+        access_token: String,
+    }
     let key = line_of_stdin("API key")?;
     if !key.expose_secret().starts_with("vtk_") {
         bail!("that is no API key: they begin with vtk_");
     }
+    let server = server(config)?;
+    let client = Client::with(server.clone(), Session::Nobody, Duration::ZERO)?;
+    let parameters = [
+        ("grant_type", "client_credentials"),
+        ("client_secret", key.expose_secret()),
+    ];
+    let answer = client.post_form("oauth/token", &parameters).await?;
+    let exchanged: Exchanged = answer.json().await.context("no token in the answer")?;
+    let tenant = claimed_tenant(&exchanged.access_token);
+    if config.tenant.is_some() && config.tenant != tenant {
+        bail!(
+            "that is an API key of the tenant {}",
+            tenant.unwrap_or_default()
+        );
+    }
     Ok(Profile {
-        server: server(config)?,
-        tenant: config.tenant.clone(),
+        server,
+        tenant,
         origin: None,
         username: None,
         tokens: None,
         api_key: Some(key.expose_secret().to_owned()),
     })
+}
+
+/// The tenant that a token names (RFC 7519). Nothing rests on it but what is shown.
+fn claimed_tenant(token: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        tenant: Option<String>,
+    }
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok()?.tenant
 }
 
 fn server(config: &config::Login) -> anyhow::Result<Url> {

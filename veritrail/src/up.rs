@@ -82,7 +82,7 @@ async fn with_postgres(
         tokio::pin!(serving);
         tokio::select! {
             served = &mut serving => served,
-            error = postgres.postmaster.ended() => {
+            error = postgres.ended() => {
                 inner.cancel();
                 let _ = serving.await;
                 Err(error)
@@ -90,7 +90,7 @@ async fn with_postgres(
         }
     };
     // Nobody uses it any more. Its own failure matters less than the first one.
-    let stopped = postgres.postmaster.stop().await;
+    let stopped = postgres.stop().await;
     served.and(stopped)
 }
 

@@ -97,7 +97,7 @@ impl Account {
             "PGHOST",
             "PGPORT",
             "PGOPTIONS",
-            "DATABASE_URL",
+            "VERITRAIL_DATABASE_URL",
             "VERITRAIL_API_KEY",
         ] {
             command.env_remove(name);

@@ -15,6 +15,7 @@ use super::binaries::Binaries;
 use super::data::DataDir;
 use super::settings::{self, Machine};
 use crate::durable;
+use crate::print::Output;
 
 /// The role that owns everything in the cluster; used to make the other.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -76,7 +77,11 @@ pub(crate) async fn existing(data: &DataDir) -> anyhow::Result<Cluster> {
 
 /// Makes the cluster of `data`. It is made under another name and renamed when
 /// it is complete and synced, so that after a kill there is a cluster or none.
-pub(crate) async fn create(data: &DataDir, binaries: &Binaries) -> anyhow::Result<Cluster> {
+pub(crate) async fn create(
+    data: &DataDir,
+    binaries: &Binaries,
+    output: Output,
+) -> anyhow::Result<Cluster> {
     discard_unfinished(data)?;
     let account = account::for_server().await?;
     let unique = uuid::Uuid::now_v7().simple().to_string();
@@ -84,7 +89,13 @@ pub(crate) async fn create(data: &DataDir, binaries: &Binaries) -> anyhow::Resul
     let place = if account.reaches(data.path()).await? {
         unfinished.clone()
     } else {
-        elsewhere(&account, &unfinished, &unique).await?
+        let place = elsewhere(&account, &unfinished, &unique).await?;
+        let account = &account.name;
+        output.note(&format!(
+            "{account} does not reach the data directory: the cluster is in {}",
+            place.display()
+        ));
+        place
     };
     fs::DirBuilder::new()
         .mode(0o700)

@@ -21,7 +21,7 @@ use crate::print::Output;
 /// A running PostgreSQL and the addresses of its database.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    pub(crate) postmaster: Postmaster,
+    postmaster: Postmaster,
     pub(crate) version: String,
     socket: PathBuf,
 }
@@ -70,7 +70,7 @@ impl Postgres {
             "making a cluster with PostgreSQL {}",
             binaries.version
         ));
-        Ok((cluster::create(data, &binaries).await?, binaries))
+        Ok((cluster::create(data, &binaries, output).await?, binaries))
     }
 
     async fn run(
@@ -95,10 +95,23 @@ impl Postgres {
             socket,
         };
         if let Err(error) = postgres.prepare().await {
-            postgres.postmaster.stop().await?;
+            postgres.stop().await?;
             return Err(error.context("cannot prepare the database"));
         }
         Ok(postgres)
+    }
+
+    /// Resolves when the server has ended without being asked to.
+    pub(crate) async fn ended(&self) -> anyhow::Error {
+        self.postmaster.ended().await
+    }
+
+    /// Stops the server.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.postmaster.stop().await?;
+        // Made again at the next start; outside the data directory nobody would know whose it is.
+        let _ = std::fs::remove_dir(&self.socket);
+        Ok(())
     }
 
     /// The services' role, which may make roles but is no superuser, and its database.
