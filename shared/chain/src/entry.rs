@@ -257,7 +257,7 @@ fn posts<'a>(tree: &Tree<'a>, max: usize, faults: &mut Faults) -> &'a [Value] {
     if posts.is_empty() {
         faults.push(&at, "must have at least one entry");
     } else if posts.len() > max {
-        faults.push(&at, "has too many entries");
+        faults.push(&at, format!("must have at most {max} entries"));
         return &[];
     }
     posts

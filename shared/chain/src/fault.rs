@@ -37,7 +37,7 @@ impl Faults {
         self.list.len() > self.entry
     }
 
-    pub(crate) fn push(&mut self, at: &Path<'_>, message: &'static str) {
+    pub(crate) fn push(&mut self, at: &Path<'_>, message: impl Into<Cow<'static, str>>) {
         let full = self.list.len() >= Self::MOST || self.pointers >= Self::MOST_POINTER_BYTES;
         if full && self.in_this_entry() {
             return;
@@ -52,7 +52,7 @@ impl Faults {
         self.pointers += pointer.len();
         self.list.push(Fault {
             pointer,
-            message: Cow::Borrowed(message),
+            message: message.into(),
         });
     }
 

@@ -159,7 +159,12 @@ impl<'a> Reader<'_, 'a> {
                 &to("action_version"),
                 "must be an integer from 1 to 65535",
             ),
-            activity: self.one_of(activity, &ACTIVITIES, &to("activity")),
+            activity: self.one_of(
+                activity,
+                &ACTIVITIES,
+                &to("activity"),
+                "must be create, read, update, delete or other",
+            ),
             actor: self.actor(actor, &to("actor")),
             attachments: self.attachments(attachments, &to("attachments")),
             causation_id: self.kept(causation_id, 128, &to("causation_id")),
@@ -178,7 +183,12 @@ impl<'a> Reader<'_, 'a> {
                 &to("partition"),
                 "must match [a-z0-9][a-z0-9_-]{0,62}",
             ),
-            severity: self.one_of(severity, &SEVERITIES, &to("severity")),
+            severity: self.one_of(
+                severity,
+                &SEVERITIES,
+                &to("severity"),
+                "must be info, warning, error or critical",
+            ),
             targets: self.targets(targets, &to("targets")),
         }
     }
@@ -266,7 +276,12 @@ impl<'a> Reader<'_, 'a> {
         let before = self.faults.count();
         let [code, reason, status] = self.members(object, &OUTCOME, at);
         let to = |name| Path::Name(at, name);
-        let status = self.one_of(status, &STATUSES, &to("status"));
+        let status = self.one_of(
+            status,
+            &STATUSES,
+            &to("status"),
+            "must be success, failure or unknown",
+        );
         let code = self.kept(code, 64, &to("code"));
         let reason = self.text(reason, &to("reason"));
         let empty = status.is_none() && code.is_none() && reason.is_none();

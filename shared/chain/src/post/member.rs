@@ -65,10 +65,11 @@ impl<'a> Reader<'_, 'a> {
         value: Option<Value>,
         allowed: &[&'static str],
         at: &Path<'_>,
+        message: &'static str,
     ) -> Option<&'a str> {
         let text = self.text(value, at)?;
         if !allowed.contains(&text) {
-            self.faults.push(at, "must be one of the listed words");
+            self.faults.push(at, message);
         }
         Some(text)
     }
