@@ -8,9 +8,16 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
+/// Bound what a lost client or a forgotten lock can hold up. Not for migrations, which take as long as they take.
+const TIMEOUTS: [(&str, &str); 3] = [
+    ("statement_timeout", "10s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+];
+
 /// Brings schema `auth` up to date. Several processes may do so at once: the migrator holds an advisory lock.
 pub async fn migrate(database_url: &SecretString) -> anyhow::Result<()> {
-    let mut connection = options(database_url)?
+    let mut connection = parse(database_url)?
         .connect()
         .await
         .context("cannot reach the database")?;
@@ -32,20 +39,15 @@ pub(crate) async fn connect(database_url: &SecretString, size: u32) -> anyhow::R
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
-        .connect_with(options(database_url)?)
+        .connect_with(parse(database_url)?.options(TIMEOUTS))
         .await
         .context("cannot reach the database")
 }
 
-/// Time-outs bound what a lost client or a forgotten lock can hold up.
-fn options(database_url: &SecretString) -> anyhow::Result<PgConnectOptions> {
+fn parse(database_url: &SecretString) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = database_url
         .expose_secret()
         .parse()
         .context("DATABASE_URL is not a PostgreSQL URL")?;
-    Ok(options.application_name("auth-service").options([
-        ("statement_timeout", "10s"),
-        ("lock_timeout", "5s"),
-        ("idle_in_transaction_session_timeout", "10s"),
-    ]))
+    Ok(options.application_name("auth-service"))
 }

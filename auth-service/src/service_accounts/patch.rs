@@ -52,7 +52,7 @@ pub(crate) async fn patch(
             role = coalesce($4, role),
             scopes = coalesce($5, scopes),
             not_before = case when role = coalesce($4, role) and scopes = coalesce($5, scopes) then not_before
-                else date_trunc('second', clock_timestamp()) + interval '1 second' end,
+                else greatest(date_trunc('second', clock_timestamp()) + interval '1 second', not_before + interval '1 second') end,
             updated_at = now()
          where tenant_id = $1 and id = $2",
         tenant,

@@ -1,6 +1,8 @@
 //! Break-glass: an operator's way to one admin of a tenant that has its own. The tenant is told first: the grant comes into force in the
 //! transaction that settles the delivered entry, and never without it.
 
+use std::time::Duration;
+
 use axum::extract;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,9 @@ use crate::{State, docs};
 
 /// How long a grant may be used, and the link that comes of it.
 pub(crate) const GRANT_SECONDS: f64 = 3600.0;
+
+/// How long a request waits for its entry to arrive.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +97,8 @@ pub(crate) async fn request(
     .await?;
     state.commit(change.tx).await?;
     // Dying here loses nothing: the follower delivers the entry, and the grant can be asked for by its id.
-    if let Err(error) = state.deliver_now(tenant).await {
+    let delivered = tokio::time::timeout(PATIENCE, state.deliver_now(tenant)).await;
+    if let Ok(Err(error)) = delivered {
         tracing::warn!(
             error = format!("{error:#}"),
             "a break-glass entry has to wait"

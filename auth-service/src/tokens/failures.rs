@@ -22,6 +22,10 @@ pub(crate) async fn count(
     let (tenant, user) = user.map_or((None, None), |(tenant, user)| (tenant, Some(user)));
     let address = client.address.map(|address| address.to_string());
     metrics::counter!("auth_logins_failed_total").increment(1);
+    if user.is_some() && tenant.is_none() {
+        // No tenant's trail tells of it.
+        tracing::warn!(operator = ?user, "failed login of an operator");
+    }
     sqlx::query!(
         "insert into auth.login_failures as f (account, address, minute, tenant_id, user_id, user_agent)
          values ($1, $2, date_trunc('minute', now()), $3, $4, $5)

@@ -194,6 +194,8 @@ async fn succeed(
             .target("user", id, None)
             .from(client);
         outbox::write(&mut tx, tenant, &act).await?;
+    } else {
+        tracing::info!(operator = %id, "an operator signed in");
     }
     state.commit(tx).await?;
     delays::refund(state.pool(), charge).await?;

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-/// Ends every sign-in, and every access token from before the next second; tokens made from now on carry that second as their `iat`.
+/// Ends every sign-in and every access token there is. Tokens count in seconds, so those made from now on carry the next second as their `iat`,
+/// and a second end within one second moves on by one more.
 pub(crate) async fn end_all(connection: &mut PgConnection, user: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
         "update auth.refresh_families set revoked_at = now()
@@ -23,7 +24,9 @@ pub(crate) async fn end_access_tokens(
     user: Uuid,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update auth.users set not_before = date_trunc('second', clock_timestamp()) + interval '1 second'
+        "update auth.users set not_before = greatest(
+             date_trunc('second', clock_timestamp()) + interval '1 second',
+             not_before + interval '1 second')
          where id = $1",
         user,
     )

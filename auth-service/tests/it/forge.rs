@@ -45,27 +45,21 @@ impl Forge {
     }
 
     /// Signed with the real key, whatever it says.
-    pub(crate) fn claiming(&self, changes: Value) -> String {
-        self.sign(&self.header, &merged(&self.claims, changes), &self.pair)
+    pub(crate) fn claiming(&self, changes: &Value) -> String {
+        sign(&self.header, &merged(&self.claims, changes), &self.pair)
     }
 
-    fn headed(&self, changes: Value) -> String {
-        self.sign(&merged(&self.header, changes), &self.claims, &self.pair)
-    }
-
-    fn sign(&self, header: &Value, claims: &Value, pair: &Ed25519KeyPair) -> String {
-        let message = format!("{}.{}", encode(header), encode(claims));
-        let signature = pair.sign(message.as_bytes());
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    fn headed(&self, changes: &Value) -> String {
+        sign(&merged(&self.header, changes), &self.claims, &self.pair)
     }
 
     /// Each with its name; all of them must be refused with 401.
     pub(crate) fn forgeries(&self, other_tenant: &str) -> Vec<(&'static str, String)> {
-        let good = self.claiming(json!({}));
+        let good = self.claiming(&json!({}));
         let now = self.claims["iat"].as_i64().unwrap();
-        let none = merged(&self.header, json!({"alg": "none"}));
+        let none = merged(&self.header, &json!({"alg": "none"}));
         let message = format!("{}.{}", encode(&none), encode(&self.claims));
-        let hs256 = merged(&self.header, json!({"alg": "HS256"}));
+        let hs256 = merged(&self.header, &json!({"alg": "HS256"}));
         let confused = format!("{}.{}", encode(&hs256), encode(&self.claims));
         let public = hmac::Key::new(hmac::HMAC_SHA256, self.pair.public_key().as_ref());
         let tag = hmac::sign(&public, confused.as_bytes());
@@ -85,39 +79,42 @@ impl Forge {
                 "public key as secret",
                 format!("{confused}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref())),
             ),
-            (
-                "another key",
-                self.sign(&self.header, &self.claims, &stranger),
-            ),
+            ("another key", sign(&self.header, &self.claims, &stranger)),
             ("changed signature", String::from_utf8(flipped).unwrap()),
-            ("unknown kid", self.headed(json!({"kid": "other"}))),
-            ("another type", self.headed(json!({"typ": "JWT"}))),
+            ("unknown kid", self.headed(&json!({"kid": "other"}))),
+            ("another type", self.headed(&json!({"typ": "JWT"}))),
             (
                 "expired",
-                self.claiming(json!({"iat": now - 2000, "exp": now - 1000})),
+                self.claiming(&json!({"iat": now - 2000, "exp": now - 1000})),
             ),
-            ("no expiry", self.claiming(json!({"exp": null}))),
+            ("no expiry", self.claiming(&json!({"exp": null}))),
             (
                 "another audience",
-                self.claiming(json!({"aud": ["veritrail-logs"]})),
+                self.claiming(&json!({"aud": ["veritrail-logs"]})),
             ),
             (
                 "another issuer",
-                self.claiming(json!({"iss": "http://auth.evil"})),
+                self.claiming(&json!({"iss": "http://auth.evil"})),
             ),
             (
                 "tenant without id",
-                self.claiming(json!({"tenant_id": null, "tenant": "demo"})),
+                self.claiming(&json!({"tenant_id": null, "tenant": "demo"})),
             ),
             (
                 "another tenant's id",
-                self.claiming(json!({"tenant_id": other_tenant, "tenant": "demo"})),
+                self.claiming(&json!({"tenant_id": other_tenant, "tenant": "demo"})),
             ),
         ]
     }
 }
 
-fn merged(base: &Value, changes: Value) -> Value {
+fn sign(header: &Value, claims: &Value, pair: &Ed25519KeyPair) -> String {
+    let message = format!("{}.{}", encode(header), encode(claims));
+    let signature = pair.sign(message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+}
+
+fn merged(base: &Value, changes: &Value) -> Value {
     let mut merged = base.clone();
     for (name, value) in changes.as_object().unwrap() {
         match value {

@@ -35,7 +35,8 @@ async fn a_new_key_is_published_before_it_signs(_: PgPoolOptions, options: PgCon
         .await
         .is(409, "rotation_pending");
     // The lead is over; the other replica has read the keys meanwhile.
-    it.execute("update auth.signing_keys set signs_from = now() - interval '1 second' where signs_from > now()").await;
+    it.execute("update auth.signing_keys set signs_from = signs_from - interval '301 seconds'")
+        .await;
     second.state.reload_keys().await.unwrap();
     assert_eq!(kids(&second).await, [old, new.clone()]);
     let login = json!({"username": "operator", "password": it.credentials.operator.password});

@@ -170,7 +170,7 @@ async fn forged_tokens_open_nothing(_: PgPoolOptions, options: PgConnectOptions)
     let ids = belongings(&it, &admin).await;
     let other = claims(&acme)["tenant_id"].as_str().unwrap().to_owned();
     let forge = Forge::open(&it, &admin).await;
-    it.get("/api/v1/users", &forge.claiming(json!({})))
+    it.get("/api/v1/users", &forge.claiming(&json!({})))
         .await
         .ok();
     let mut forgeries = forge.forgeries(&other);
@@ -223,10 +223,10 @@ async fn wrong_roles_open_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     // A role that the token claims and the account has not.
     let viewer = it.sign_in("demo", "viewer").await;
     let forge = Forge::open(&it, &viewer).await;
-    let lying = forge.claiming(json!({"roles": ["admin"]}));
+    let lying = forge.claiming(&json!({"roles": ["admin"]}));
     let (status, code) = call(&it, "post", "/api/v1/users", &ids, &lying).await;
     assert_eq!((status, code), (403, json!("forbidden")));
-    let lying = forge.claiming(json!({"roles": ["operator"], "tenant": null, "tenant_id": null}));
+    let lying = forge.claiming(&json!({"roles": ["operator"], "tenant": null, "tenant_id": null}));
     let (status, _) = call(&it, "post", "/api/v1/tenants", &ids, &lying).await;
     assert_eq!(status, 401);
 }
