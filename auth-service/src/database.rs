@@ -49,5 +49,7 @@ fn parse(database_url: &SecretString) -> anyhow::Result<PgConnectOptions> {
         .expose_secret()
         .parse()
         .context("DATABASE_URL is not a PostgreSQL URL")?;
-    Ok(options.application_name("auth-service"))
+    Ok(options
+        .application_name("auth-service")
+        .options([("client_min_messages", "warning")]))
 }

@@ -33,6 +33,7 @@ const AFTERLIFE: Duration = Duration::hours(2);
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize, utoipa::ToSchema,
 )]
+#[schema(as = SigningAlgorithm)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8037).
     #[value(name = "EdDSA")]

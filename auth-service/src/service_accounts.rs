@@ -41,6 +41,7 @@ pub(crate) struct ServiceAccount {
 /// A machine never manages people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ServiceAccountRole)]
 pub(crate) enum AccountRole {
     /// Appends, within its scopes.
     #[default]

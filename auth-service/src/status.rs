@@ -21,6 +21,7 @@ use crate::{State, docs};
 
 /// The feed: what is not in order, and the settings of tenants that other services need.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[schema(as = StatusFeed)]
 pub(crate) struct Status {
     #[serde(flatten)]
     #[schema(value_type = Object, example = json!({"tenants": {"0199d2f3-a1b4-7c6e-9d5c-2f1e8a7b6c5d": "archived"}, "principals": [], "keys": [], "not_before": {}}))]
@@ -32,6 +33,7 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[schema(as = StatusSettings)]
 struct Settings {
     /// The tenant takes ids that look like e-mail addresses.
     personal_ids: bool,
@@ -71,7 +73,7 @@ pub(crate) async fn read(pool: &PgPool) -> anyhow::Result<Status> {
 /// What is not in order
 ///
 /// For the services of the installation, with the internal secret as bearer. Polled each second with `if-none-match`.
-#[utoipa::path(get, path = "/internal/status", tag = "internal",
+#[utoipa::path(get, path = "/internal/status", operation_id = "status_feed", tag = "internal",
     responses((status = 200, body = Status), (status = 304, description = "As the `etag` says"), docs::Denied),
     security(("bearer" = [])))]
 pub(crate) async fn status(

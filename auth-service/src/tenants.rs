@@ -39,6 +39,7 @@ pub(crate) struct Tenant {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = TenantStatus)]
 pub(crate) enum Status {
     Active,
     /// Nothing goes.
@@ -48,6 +49,7 @@ pub(crate) enum Status {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TenantSettings)]
 pub(crate) struct Settings {
     registration: Registration,
     /// E-mail domains that may register; empty: any.
@@ -63,6 +65,7 @@ pub(crate) struct Settings {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RegistrationPolicy)]
 pub(crate) enum Registration {
     Closed,
     /// People register, and an admin lets each of them in.

@@ -44,6 +44,7 @@ pub(crate) struct User {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = UserStatus)]
 pub(crate) enum Status {
     /// Has a link to set a password, or had one that expired.
     Invited,

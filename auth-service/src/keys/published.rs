@@ -18,6 +18,7 @@ pub(crate) struct KeySet {
 /// A public key (RFC 7517, RFC 8037).
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "describes service::keys::Jwk for OpenAPI")]
+#[schema(as = PublicKey)]
 pub(crate) struct Key {
     kid: String,
     /// `OKP` or `RSA`.
@@ -34,7 +35,7 @@ pub(crate) struct Key {
 /// Public keys of access tokens
 ///
 /// May be kept for a minute; a new key is here for minutes before it signs.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "keys", responses((status = 200, body = KeySet)), security(()))]
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "key_set", tag = "keys", responses((status = 200, body = KeySet)), security(()))]
 pub(crate) async fn jwks(extract::State(state): extract::State<State>) -> impl IntoResponse {
     let keys = state.keys().published().borrow().clone();
     ([(CACHE_CONTROL, "public, max-age=60")], Json(keys))
@@ -55,7 +56,7 @@ pub(crate) struct Discovery {
 }
 
 /// Where tokens and keys are found
-#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "keys", responses((status = 200, body = Discovery)), security(()))]
+#[utoipa::path(get, path = "/.well-known/openid-configuration", operation_id = "discovery", tag = "keys", responses((status = 200, body = Discovery)), security(()))]
 pub(crate) async fn discovery(extract::State(state): extract::State<State>) -> Json<Discovery> {
     let base = state.issuer().trim_end_matches('/');
     Json(Discovery {

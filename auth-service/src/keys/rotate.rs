@@ -13,12 +13,14 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = KeyRotation)]
 pub(crate) struct Rotation {
     /// Left out: the configured one.
     algorithm: Option<Algorithm>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = NewSigningKey)]
 pub(crate) struct NewKey {
     #[schema(example = "0199d2f3a1b47c6e9d5c2f1e8a7b6c5d")]
     kid: String,
@@ -32,7 +34,7 @@ pub(crate) struct NewKey {
 /// Change the signing key
 ///
 /// The new key is published at once and signs after the lead time; tokens of the old one stay good until they expire.
-#[utoipa::path(post, path = "/api/v1/keys/rotate", tag = "keys", request_body = Rotation,
+#[utoipa::path(post, path = "/api/v1/keys/rotate", operation_id = "rotate_signing_key", tag = "keys", request_body = Rotation,
     responses((status = 201, body = NewKey), docs::Denied, docs::Malformed,
         (status = 409, description = "`rotation_pending`: a published key does not sign yet", body = service::error::Problem, content_type = "application/problem+json")),
     security(("bearer" = [])))]

@@ -23,6 +23,7 @@ const MOST_KEYS: i64 = 20;
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApiKey)]
 pub(crate) struct Request {
     #[schema(example = "billing, production", max_length = 100)]
     name: String,
@@ -53,6 +54,7 @@ pub(crate) struct ApiKey {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedApiKey)]
 pub(crate) struct NewKey {
     #[serde(flatten)]
     key: ApiKey,
@@ -69,7 +71,7 @@ pub(crate) struct ApiKeys {
 /// Make an API key
 ///
 /// At most 20 are in force at the same time: 409 `too_many_keys`.
-#[utoipa::path(post, path = "/api/v1/service-accounts/{id}/api-keys", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Request,
+#[utoipa::path(post, path = "/api/v1/service-accounts/{id}/api-keys", operation_id = "create_api_key", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Request,
     responses((status = 201, body = NewKey), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,
@@ -115,7 +117,7 @@ pub(crate) async fn create(
 }
 
 /// The account's API keys, revoked ones included
-#[utoipa::path(get, path = "/api/v1/service-accounts/{id}/api-keys", tag = "service accounts", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/v1/service-accounts/{id}/api-keys", operation_id = "list_api_keys", tag = "service accounts", params(("id" = Uuid, Path)),
     responses((status = 200, body = ApiKeys), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn list(
     caller: Caller,
@@ -141,7 +143,7 @@ pub(crate) async fn list(
 /// Revoke an API key
 ///
 /// It ends at once, with the tokens that it was exchanged for. Repeating it changes nothing.
-#[utoipa::path(delete, path = "/api/v1/service-accounts/{id}/api-keys/{key_id}", tag = "service accounts",
+#[utoipa::path(delete, path = "/api/v1/service-accounts/{id}/api-keys/{key_id}", operation_id = "revoke_api_key", tag = "service accounts",
     params(("id" = Uuid, Path), ("key_id" = Uuid, Path)),
     responses((status = 204, description = "Revoked"), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn revoke(

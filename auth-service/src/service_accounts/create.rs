@@ -20,6 +20,7 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewServiceAccount)]
 pub(crate) struct Request {
     /// Unique in the tenant, in whatever case.
     #[schema(example = "billing", max_length = 100)]
@@ -42,7 +43,7 @@ pub(crate) struct NewAccount<'a> {
 /// Create a service account
 ///
 /// It has no key yet: make one at `…/api-keys`.
-#[utoipa::path(post, path = "/api/v1/service-accounts", tag = "service accounts", request_body = Request,
+#[utoipa::path(post, path = "/api/v1/service-accounts", operation_id = "create_service_account", tag = "service accounts", request_body = Request,
     responses((status = 201, body = ServiceAccount), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,

@@ -15,7 +15,7 @@ use crate::{State, docs};
 /// Delete a service account
 ///
 /// Ends its keys and tokens at once, for good. Repeating it changes nothing.
-#[utoipa::path(delete, path = "/api/v1/service-accounts/{id}", tag = "service accounts", params(("id" = Uuid, Path)),
+#[utoipa::path(delete, path = "/api/v1/service-accounts/{id}", operation_id = "delete_service_account", tag = "service accounts", params(("id" = Uuid, Path)),
     responses((status = 204, description = "Deleted"), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn delete(
     caller: Caller,

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::{State, docs};
 
 /// One service account of the tenant
-#[utoipa::path(get, path = "/api/v1/service-accounts/{id}", tag = "service accounts", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/v1/service-accounts/{id}", operation_id = "get_service_account", tag = "service accounts", params(("id" = Uuid, Path)),
     responses((status = 200, body = ServiceAccount), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn get(
     caller: Caller,

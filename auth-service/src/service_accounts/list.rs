@@ -18,7 +18,7 @@ pub(crate) struct ServiceAccounts {
 }
 
 /// The tenant's service accounts, oldest first
-#[utoipa::path(get, path = "/api/v1/service-accounts", tag = "service accounts", params(Page),
+#[utoipa::path(get, path = "/api/v1/service-accounts", operation_id = "list_service_accounts", tag = "service accounts", params(Page),
     responses((status = 200, body = ServiceAccounts), docs::Denied, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn list(
     caller: Caller,

@@ -16,6 +16,7 @@ use crate::{State, docs};
 /// Members left out stay as they are.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ServiceAccountPatch)]
 pub(crate) struct Patch {
     #[schema(example = "billing")]
     name: Option<String>,
@@ -27,7 +28,7 @@ pub(crate) struct Patch {
 /// Change a service account
 ///
 /// Tokens with the old role or scopes end at once; its keys go on.
-#[utoipa::path(patch, path = "/api/v1/service-accounts/{id}", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Patch,
+#[utoipa::path(patch, path = "/api/v1/service-accounts/{id}", operation_id = "update_service_account", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Patch,
     responses((status = 200, body = ServiceAccount), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BreakGlassRequest)]
 pub(crate) struct Request {
     /// Told to the tenant, word by word.
     #[schema(
@@ -36,6 +37,7 @@ pub(crate) struct Request {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BreakGlass)]
 pub(crate) struct Grant {
     id: Uuid,
     status: Status,
@@ -49,6 +51,7 @@ pub(crate) struct Grant {
 
 #[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BreakGlassStatus)]
 pub(crate) enum Status {
     /// The entry has not arrived yet.
     Pending,
@@ -62,7 +65,7 @@ pub(crate) enum Status {
 /// Ask for a way in
 ///
 /// 201 when the tenant's `system` partition has the entry and the grant is in force; 202 while it has not.
-#[utoipa::path(post, path = "/api/v1/tenants/{code}/break-glass", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Request,
+#[utoipa::path(post, path = "/api/v1/tenants/{code}/break-glass", operation_id = "request_break_glass", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Request,
     responses((status = 201, body = Grant), (status = 202, body = Grant), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn request(
     caller: Caller,
@@ -113,7 +116,7 @@ pub(crate) async fn request(
 }
 
 /// How a request stands
-#[utoipa::path(get, path = "/api/v1/tenants/{code}/break-glass/{id}", tag = "tenants",
+#[utoipa::path(get, path = "/api/v1/tenants/{code}/break-glass/{id}", operation_id = "get_break_glass", tag = "tenants",
     params(("code" = String, Path, example = "demo"), ("id" = Uuid, Path)),
     responses((status = 200, body = Grant), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn get(

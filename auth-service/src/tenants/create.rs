@@ -39,6 +39,7 @@ pub(crate) struct NewTenant {
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAdmin)]
 pub(crate) struct Admin {
     #[schema(example = "ann")]
     pub(crate) username: String,
@@ -48,6 +49,7 @@ pub(crate) struct Admin {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedTenant)]
 pub(crate) struct Created {
     #[serde(flatten)]
     tenant: Tenant,
@@ -56,7 +58,7 @@ pub(crate) struct Created {
 }
 
 /// Create a tenant
-#[utoipa::path(post, path = "/api/v1/tenants", tag = "tenants", request_body = NewTenant,
+#[utoipa::path(post, path = "/api/v1/tenants", operation_id = "create_tenant", tag = "tenants", request_body = NewTenant,
     responses((status = 201, body = Created), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,

@@ -11,7 +11,7 @@ use crate::{State, docs};
 /// One tenant
 ///
 /// Operators see every tenant, everybody else his own.
-#[utoipa::path(get, path = "/api/v1/tenants/{code}", tag = "tenants", params(("code" = String, Path, example = "demo")),
+#[utoipa::path(get, path = "/api/v1/tenants/{code}", operation_id = "get_tenant", tag = "tenants", params(("code" = String, Path, example = "demo")),
     responses((status = 200, body = Tenant), docs::Denied, docs::Missing), security(("bearer" = [])))]
 pub(crate) async fn get(
     caller: Caller,

@@ -18,7 +18,7 @@ pub(crate) struct Tenants {
 }
 
 /// All tenants, oldest first
-#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", params(Page),
+#[utoipa::path(get, path = "/api/v1/tenants", operation_id = "list_tenants", tag = "tenants", params(Page),
     responses((status = 200, body = Tenants), docs::Denied, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn list(
     caller: Caller,

@@ -21,6 +21,7 @@ const MOST_DOMAINS: usize = 50;
 /// Members left out stay as they are.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TenantPatch)]
 pub(crate) struct Patch {
     #[schema(example = "Acme Europe")]
     name: Option<String>,
@@ -31,6 +32,7 @@ pub(crate) struct Patch {
 
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TenantSettingsPatch)]
 pub(crate) struct SettingsPatch {
     /// The tenant's admins only.
     registration: Option<Registration>,
@@ -45,7 +47,7 @@ pub(crate) struct SettingsPatch {
 /// Change a tenant
 ///
 /// Operators change name, status and token lifetimes; the tenant's admins change name and settings.
-#[utoipa::path(patch, path = "/api/v1/tenants/{code}", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Patch,
+#[utoipa::path(patch, path = "/api/v1/tenants/{code}", operation_id = "update_tenant", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Patch,
     responses((status = 200, body = Tenant), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,

@@ -54,7 +54,7 @@ struct Found {
 /// Sign in
 ///
 /// Failed attempts are delayed, per account and per network, and never lock anybody out.
-#[utoipa::path(post, path = "/api/v1/auth/token", tag = "tokens", request_body = Login,
+#[utoipa::path(post, path = "/api/v1/auth/token", operation_id = "sign_in", tag = "tokens", request_body = Login,
     responses((status = 200, body = Tokens), docs::Denied, docs::Malformed, docs::Delayed), security(()))]
 pub(crate) async fn login(
     extract::State(state): extract::State<State>,

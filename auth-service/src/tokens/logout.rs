@@ -28,7 +28,7 @@ pub(crate) struct Logout {
 /// Sign out
 ///
 /// Also 204 for a token that is no good any more.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "tokens", request_body = Logout,
+#[utoipa::path(post, path = "/api/v1/auth/logout", operation_id = "sign_out", tag = "tokens", request_body = Logout,
     responses((status = 204, description = "Signed out"), docs::Denied, docs::Malformed), security(()))]
 pub(crate) async fn logout(
     extract::State(state): extract::State<State>,

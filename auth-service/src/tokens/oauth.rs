@@ -24,6 +24,7 @@ const FORM_LIMIT: usize = 16 * 1024;
     clippy::struct_field_names,
     reason = "describes the form for OpenAPI, with RFC 6749's names; it is read as pairs"
 )]
+#[schema(as = ClientCredentials)]
 pub(crate) struct Grant {
     #[schema(example = "client_credentials")]
     grant_type: String,
@@ -38,6 +39,7 @@ pub(crate) struct Grant {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ClientToken)]
 pub(crate) struct Granted {
     access_token: String,
     #[schema(example = "Bearer")]
@@ -50,6 +52,7 @@ pub(crate) struct Granted {
 
 /// RFC 6749 §5.2.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OAuthError)]
 pub(crate) struct Refusal {
     #[schema(example = "invalid_client")]
     error: &'static str,
@@ -62,7 +65,7 @@ pub(crate) struct Refusal {
 type Pairs = Vec<(String, String)>;
 
 /// Exchange an API key for an access token
-#[utoipa::path(post, path = "/oauth/token", tag = "tokens",
+#[utoipa::path(post, path = "/oauth/token", operation_id = "client_credentials", tag = "tokens",
     request_body(content = Grant, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = Granted), (status = 400, body = Refusal), (status = 401, body = Refusal),
         (status = 503, description = "The database does not answer", body = Refusal)), security(()))]

@@ -49,7 +49,7 @@ struct Family {
 /// Refresh tokens
 ///
 /// Each refresh token is good once; two tabs that use one within 10 s get the same next one. A later second use ends the sign-in.
-#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "tokens", request_body = Refresh,
+#[utoipa::path(post, path = "/api/v1/auth/refresh", operation_id = "refresh_tokens", tag = "tokens", request_body = Refresh,
     responses((status = 200, body = Tokens), docs::Denied, docs::Malformed), security(()))]
 pub(crate) async fn refresh(
     extract::State(state): extract::State<State>,

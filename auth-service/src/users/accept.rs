@@ -21,6 +21,7 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InviteAcceptance)]
 pub(crate) struct Acceptance {
     #[schema(example = "vti_3q2-7wQm0hY0Xq9mJc8pJm4h5uVb1oXw2k6e0T9aZsE")]
     token: String,
@@ -31,6 +32,7 @@ pub(crate) struct Acceptance {
 
 /// What to sign in with from now on.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = AcceptedInvite)]
 pub(crate) struct Accepted {
     #[schema(example = "acme-eu")]
     tenant_code: String,
@@ -48,7 +50,7 @@ struct Found {
 /// Set a password with a one-time link
 ///
 /// 401 `invalid_invite` for a token that is used, replaced, expired or not ours.
-#[utoipa::path(post, path = "/api/v1/users/invites/accept", tag = "users", request_body = Acceptance,
+#[utoipa::path(post, path = "/api/v1/users/invites/accept", operation_id = "accept_invite", tag = "users", request_body = Acceptance,
     responses((status = 200, body = Accepted), docs::Denied, docs::Malformed, docs::Delayed), security(()))]
 pub(crate) async fn accept(
     extract::State(state): extract::State<State>,

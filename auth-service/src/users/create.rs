@@ -18,6 +18,7 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
 pub(crate) struct Request {
     #[schema(example = "ann")]
     username: String,
@@ -42,7 +43,7 @@ pub(crate) struct NewUser {
 }
 
 /// Create a user
-#[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = Request,
+#[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users", request_body = Request,
     responses((status = 201, body = User), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,

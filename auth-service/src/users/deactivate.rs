@@ -14,7 +14,7 @@ use crate::{State, docs};
 /// Deactivate a user
 ///
 /// Ends his sign-ins, tokens and links. Repeating it changes nothing.
-#[utoipa::path(post, path = "/api/v1/users/{id}/deactivate", tag = "users", params(("id" = Uuid, Path)),
+#[utoipa::path(post, path = "/api/v1/users/{id}/deactivate", operation_id = "deactivate_user", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn deactivate(
     caller: Caller,

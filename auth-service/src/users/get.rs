@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::{State, docs};
 
 /// One user of the tenant
-#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "get_user", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn get(
     caller: Caller,

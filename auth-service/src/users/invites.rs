@@ -47,6 +47,7 @@ pub(crate) enum Issuer {
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Invitation)]
 pub(crate) struct Request {
     #[schema(example = "ann")]
     username: String,
@@ -59,6 +60,7 @@ pub(crate) struct Request {
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = InvitedUser)]
 pub(crate) struct Invited {
     user: User,
     invite: Invite,
@@ -67,7 +69,7 @@ pub(crate) struct Invited {
 /// Invite a user
 ///
 /// Makes the user and a one-time link with which he sets a password, good for 72 hours.
-#[utoipa::path(post, path = "/api/v1/users/invites", tag = "users", request_body = Request,
+#[utoipa::path(post, path = "/api/v1/users/invites", operation_id = "invite_user", tag = "users", request_body = Request,
     responses((status = 201, body = Invited), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn invite(
     caller: Caller,
@@ -98,7 +100,7 @@ pub(crate) async fn invite(
 /// Give a user a new link
 ///
 /// For somebody who lost his link or his password. An old link ends; an old password ends when the new one is set.
-#[utoipa::path(post, path = "/api/v1/users/{id}/invites", tag = "users", params(("id" = Uuid, Path)),
+#[utoipa::path(post, path = "/api/v1/users/{id}/invites", operation_id = "invite_user_again", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 201, body = Invited), docs::Denied, docs::Missing, docs::Clash, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn invite_again(
     caller: Caller,

@@ -18,7 +18,7 @@ pub(crate) struct Users {
 }
 
 /// The tenant's users, oldest first
-#[utoipa::path(get, path = "/api/v1/users", tag = "users", params(Page),
+#[utoipa::path(get, path = "/api/v1/users", operation_id = "list_users", tag = "users", params(Page),
     responses((status = 200, body = Users), docs::Denied, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn list(
     caller: Caller,

@@ -30,7 +30,7 @@ pub(crate) struct Me {
 }
 
 /// Who am I
-#[utoipa::path(get, path = "/api/v1/users/me", tag = "users",
+#[utoipa::path(get, path = "/api/v1/users/me", operation_id = "who_am_i", tag = "users",
     responses((status = 200, body = Me), docs::Denied), security(("bearer" = [])))]
 pub(crate) async fn me(
     caller: Caller,

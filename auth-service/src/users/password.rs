@@ -19,6 +19,7 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordChange)]
 pub(crate) struct Change {
     current_password: String,
     /// 12 to 128 characters, nothing obvious.
@@ -29,7 +30,7 @@ pub(crate) struct Change {
 /// Change one's password
 ///
 /// 403 `wrong_password` where the current one is not right. Everybody signed in as this user has to sign in again.
-#[utoipa::path(post, path = "/api/v1/users/me/password", tag = "users", request_body = Change,
+#[utoipa::path(post, path = "/api/v1/users/me/password", operation_id = "change_password", tag = "users", request_body = Change,
     responses((status = 204, description = "Changed"), docs::Denied, docs::Malformed, docs::Delayed), security(("bearer" = [])))]
 pub(crate) async fn password(
     caller: Caller,

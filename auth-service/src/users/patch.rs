@@ -18,6 +18,7 @@ use crate::{State, docs};
 /// Members left out stay as they are.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = UserPatch)]
 pub(crate) struct Patch {
     #[schema(example = "ann@example.com")]
     email: Option<String>,
@@ -30,7 +31,7 @@ pub(crate) struct Patch {
 /// Change a user
 ///
 /// Access tokens with the old roles end at once; the next refresh brings the new ones.
-#[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", params(("id" = Uuid, Path)), request_body = Patch,
+#[utoipa::path(patch, path = "/api/v1/users/{id}", operation_id = "update_user", tag = "users", params(("id" = Uuid, Path)), request_body = Patch,
     responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,

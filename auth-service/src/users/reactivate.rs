@@ -14,7 +14,7 @@ use crate::{State, docs};
 /// Let a user in
 ///
 /// For deactivated users, and for registered ones who wait. Tokens and sign-ins from before stay ended. Repeating it changes nothing.
-#[utoipa::path(post, path = "/api/v1/users/{id}/reactivate", tag = "users", params(("id" = Uuid, Path)),
+#[utoipa::path(post, path = "/api/v1/users/{id}/reactivate", operation_id = "reactivate_user", tag = "users", params(("id" = Uuid, Path)),
     responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn reactivate(
     caller: Caller,

@@ -23,6 +23,7 @@ use crate::{State, docs};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SelfRegistration)]
 pub(crate) struct Request {
     #[schema(example = "acme-eu")]
     tenant_code: String,
@@ -40,7 +41,7 @@ pub(crate) struct Request {
 /// Register
 ///
 /// 403 `registration_closed` where the tenant does not take registrations, or not from that e-mail domain, or does not exist.
-#[utoipa::path(post, path = "/api/v1/users/register", tag = "users", request_body = Request,
+#[utoipa::path(post, path = "/api/v1/users/register", operation_id = "register", tag = "users", request_body = Request,
     responses((status = 201, body = User), docs::Denied, docs::Malformed, docs::Clash, docs::Delayed), security(()))]
 pub(crate) async fn register(
     extract::State(state): extract::State<State>,

@@ -137,6 +137,7 @@ async fn the_table_and_the_description_agree(_: PgPoolOptions, options: PgConnec
     let described = it.get("/openapi.json", "").await.ok();
     assert!(described["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut found = BTreeSet::new();
+    let (mut ids, mut bodies) = (BTreeSet::new(), BTreeSet::new());
     for (path, operations) in described["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let shown = format!("{method} {path}");
@@ -153,6 +154,20 @@ async fn the_table_and_the_description_agree(_: PgPoolOptions, options: PgConnec
                 .any(|(m, p, who)| m == method && p == path && *who == Anybody);
             assert_eq!(open, public, "{shown}: {}", operation["security"]);
             assert!(open || answers.contains_key("401"), "{shown}");
+            // One name for two things would describe one of them wrongly.
+            let id = operation["operationId"].to_string();
+            assert!(ids.insert(id), "{shown} shares its id");
+            let mut contents = operation["requestBody"]["content"]
+                .as_object()
+                .into_iter()
+                .flatten();
+            if let Some((_, content)) = contents.next() {
+                let schema = content["schema"]["$ref"].to_string();
+                assert!(
+                    bodies.insert(schema.clone()) || schema.contains("NewAdmin"),
+                    "{shown} shares {schema}"
+                );
+            }
             found.insert(shown);
         }
     }
