@@ -119,6 +119,61 @@ fn changes(attacker: &mut Attacker) -> Vec<(String, Option<u64>)> {
     changes
 }
 
+/// What no column is made for; the constraints are the attacker's to drop.
+fn shapes() -> Vec<(String, Option<u64>)> {
+    let of = |value: &str, seq: u64| {
+        let sql = format!(
+            "update ledger.entries set {value} where partition = 'default' and seq = {seq}"
+        );
+        (sql, Some(seq))
+    };
+    vec![
+        of("hash = '\\x00'", SEQ),
+        of("hash = '\\x00'", 0),
+        of("salt = '\\x00'", SEQ),
+        of("received_at = 'infinity'", SEQ),
+        of("received_at = '-infinity'", 0),
+        of("generation = -1", SEQ),
+        of("event = ''", SEQ),
+        of("event = 'null'", 0),
+        of("event = 'not JSON'", SEQ),
+        of("parts = '{}'", SEQ),
+        of("parts = 'not JSON'", SEQ),
+        of("residue = 'not JSON'", SEQ),
+        (
+            "update ledger.entries set seq = -1 where partition = 'default' and seq = 3".to_owned(),
+            None,
+        ),
+        (
+            "update ledger.entry_ids set seq = -1 where partition = 'default' and seq = 3"
+                .to_owned(),
+            None,
+        ),
+        (
+            "update ledger.chains set hash = '\\x00' where partition = 'default'".to_owned(),
+            None,
+        ),
+        (
+            "update ledger.chains set size = -1 where partition = 'default'".to_owned(),
+            None,
+        ),
+        (
+            "update ledger.chains set size = 9223372036854775807 where partition = 'default'"
+                .to_owned(),
+            None,
+        ),
+        (
+            "update ledger.chains set received_at = 'infinity' where partition = 'default'"
+                .to_owned(),
+            None,
+        ),
+        (
+            "update ledger.chains set generation = 0 where partition = 'default'".to_owned(),
+            None,
+        ),
+    ]
+}
+
 /// Whole rows, removed, added, exchanged, cut off.
 fn moves() -> Vec<(String, Option<u64>)> {
     let of = |sql: &str| {
@@ -178,8 +233,14 @@ fn every_change_is_found_and_named() {
     let mut attacker = Attacker::new(&place);
     let mut cases = changes(&mut attacker);
     cases.extend(moves());
+    for table in TABLES {
+        attacker.run(&format!(
+            "alter table ledger.{table} drop constraint {table}_shape"
+        ));
+    }
+    cases.extend(shapes());
     for (sql, seq) in cases {
-        attacker.run(&sql);
+        assert_ne!(attacker.run(&sql), 0, "{sql}");
         let verified = place.run(&["verify", "--json"]);
         assert_eq!(verified.code, 1, "{sql}\n{}{}", verified.out, verified.err);
         let last = verified.values().pop().unwrap();
