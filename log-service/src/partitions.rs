@@ -7,8 +7,7 @@ pub(crate) mod verify;
 use axum::extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use ledger::read::AuditHead;
-use ledger::{Limit, Partition, Tenant};
+use ledger::{Partition, Tenant, Times, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use service::error::Problem;
@@ -24,6 +23,9 @@ use crate::state::{tenant, unanswered};
 /// The chains of the caller's tenant.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Partitions {
+    /// Name of the installation and code of the tenant: every chain's first hash contains both.
+    origin: String,
+    tenant: String,
     partitions: Vec<Chain>,
     /// Names that entries or ids carry without there being such a chain: somebody wrote to the
     /// database. Only for those who may verify.
@@ -84,6 +86,8 @@ pub(crate) async fn list(
         Vec::new()
     };
     Ok(Json(Partitions {
+        origin: state.origin().to_owned(),
+        tenant: tenant.code,
         partitions: chains.into_iter().map(Chain::from).collect(),
         unchained,
     }))
@@ -141,13 +145,13 @@ pub(crate) async fn create(
 }
 
 async fn exists(state: &State, tenant: &Tenant, name: &str) -> Result<bool, ApiError> {
-    Ok(matches!(name, "default" | SYSTEM) || head(state, tenant, name).await?.is_some())
+    Ok(matches!(name, "default" | SYSTEM) || chain(state, tenant, name).await?.is_some())
 }
 
-async fn head(state: &State, tenant: &Tenant, name: &str) -> Result<Option<AuditHead>, ApiError> {
-    let one = Limit { rows: 1, bytes: 1 };
-    match state.ledger().audit(tenant, name, None, one).await {
-        Ok(page) => Ok(page.head),
-        Err(error) => Err(unanswered(error)),
-    }
+/// The whole of a chain as its head has it. Entries are not looked at, so that no damage to them
+/// stands in the way.
+async fn chain(state: &State, tenant: &Tenant, name: &str) -> Result<Option<Window>, ApiError> {
+    let named = [name.to_owned()];
+    let found = state.ledger().windows(tenant, &named, Times::default());
+    Ok(found.await.map_err(unanswered)?.pop())
 }

@@ -1,7 +1,6 @@
 //! Everything that the handlers share. It never holds anything of a single request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::FromRef;
@@ -12,9 +11,6 @@ use service::{Access, ApiError, Caller, Shutdown};
 
 use crate::Config;
 use crate::access_record::AccessRecords;
-
-/// Past this age of the status feed reads are refused.
-const STATUS_AGE: Duration = Duration::from_secs(5);
 
 /// Cheap to clone; one for each process.
 #[derive(Clone)]
@@ -71,6 +67,12 @@ impl State {
         &self.inner.access_records
     }
 
+    /// Ends the open windows of access records now and writes what can be written. The service
+    /// does this by itself; whoever wants to see the records at once calls it.
+    pub async fn write_access_records(&self) {
+        crate::access_record::close_and_write(self, None).await;
+    }
+
     pub(crate) fn health(&self) -> Health {
         let (database, auth) = (self.clone(), self.clone());
         Health::new()
@@ -78,17 +80,9 @@ impl State {
                 let state = database.clone();
                 async move { state.ledger().ready().await.context("the database") }
             })
-            .check("auth_status", move || {
-                let age = auth.access().feed().age();
-                async move {
-                    let age = age.context("auth-service has not answered yet")?;
-                    anyhow::ensure!(
-                        age <= STATUS_AGE,
-                        "the status feed is {} s old",
-                        age.as_secs()
-                    );
-                    Ok(())
-                }
+            .check("auth", move || {
+                let ready = auth.access().ready();
+                async move { ready.context("auth-service") }
             })
     }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use chain::Stored;
 use futures_util::stream;
 use ledger::read::{AuditHead, AuditRow};
-use ledger::{Audit, Limit, Order, Range, Tenant};
+use ledger::{Audit, Limit, Order, Range, Tenant, Window};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::error::Problem;
@@ -24,7 +24,7 @@ use super::unclaimed::IdTableRow;
 use crate::State;
 use crate::access_record::{self, SYSTEM};
 use crate::schema::{self, Refusals};
-use crate::state::tenant;
+use crate::state::{tenant, unanswered};
 
 /// Of one statement; what a client that stops reading keeps in memory is about two of these.
 const PAGE: Limit = Limit {
@@ -71,14 +71,14 @@ pub(crate) async fn evidence(
     if asked.to.is_some_and(|to| to < from) {
         return Err(ApiError::invalid("query.to", "less than `from`"));
     }
-    let head = known(&state, &tenant, &partition).await?;
+    let chain = known(&state, &tenant, &partition).await?;
     let metadata = json!({"from": from, "to": asked.to});
     access_record::before_answer(&state, &caller, "trail.evidence", &partition, metadata).await?;
 
-    let size = head.as_ref().map_or(0, |head| head.size);
+    let size = chain.as_ref().map_or(0, |chain| chain.to);
     let position = if asked.columns {
         Position::Rows {
-            after: super::verify::before(head.map_or(1, |head| head.generation), from),
+            after: super::verify::before(chain.map_or(1, |chain| chain.generation), from),
             to: asked.to,
         }
     } else {
@@ -114,25 +114,22 @@ pub(crate) async fn evidence(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The partition's head; 404 when there is nothing of that name, also no rows without a chain.
+/// The partition's chain; absent where entries have none, or nothing was written yet. 404 when there
+/// is nothing of that name.
 pub(super) async fn known(
     state: &State,
     tenant: &Tenant,
     partition: &str,
-) -> Result<Option<AuditHead>, ApiError> {
+) -> Result<Option<Window>, ApiError> {
     if !query::is_partition_name(partition) {
         return Err(ApiError::NotFound);
     }
-    let head = super::head(state, tenant, partition).await?;
-    if head.is_some() || matches!(partition, "default" | SYSTEM) {
-        return Ok(head);
+    let chain = super::chain(state, tenant, partition).await?;
+    if chain.is_some() || matches!(partition, "default" | SYSTEM) {
+        return Ok(chain);
     }
-    let unchained = state.ledger().unchained(tenant).await;
-    if unchained
-        .map_err(crate::state::unanswered)?
-        .iter()
-        .any(|name| name == partition)
-    {
+    let unchained = state.ledger().unchained(tenant).await.map_err(unanswered)?;
+    if unchained.iter().any(|name| name == partition) {
         return Ok(None);
     }
     Err(ApiError::NotFound)

@@ -98,14 +98,14 @@ pub(crate) async fn verify(
 ) -> Result<Json<Report>, ApiError> {
     caller.require(Permission::Audit)?;
     let tenant = tenant(&caller)?;
-    let head = known(&state, &tenant, &partition).await?;
+    let chain = known(&state, &tenant, &partition).await?;
     let from = asked.from.unwrap_or(0);
-    if from > head.as_ref().map_or(0, |head| head.size) {
+    if from > chain.as_ref().map_or(0, |chain| chain.to) {
         return Err(ApiError::invalid("query.from", "beyond the chain's head"));
     }
     let metadata = json!({"from": from});
     access_record::before_answer(&state, &caller, "trail.verify", &partition, metadata).await?;
-    let generation = head.map_or(1, |head| head.generation);
+    let generation = chain.map_or(1, |chain| chain.generation);
     let walk = Walk::new(&state, &tenant, &partition, generation, from);
     walk.run(&state, &caller).await.map(Json)
 }

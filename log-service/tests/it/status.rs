@@ -1,0 +1,166 @@
+//! What tenants, principals and a silent auth-service change.
+
+use std::time::Duration;
+
+use serde_json::json;
+use service::status::{StatusSet, TenantStatus};
+use tokio::time::{advance, pause, resume};
+
+use crate::auth::A;
+use crate::world::{EVERYTHING, World};
+
+/// Publishes and waits until the service has heard of it.
+async fn publish<R>(world: &World, change: impl FnOnce(&mut StatusSet) -> R) {
+    world.auth.set_status(change);
+    let access =
+        <service::Access as axum::extract::FromRef<log_service::State>>::from_ref(&world.state);
+    // The first answer may have been on its way already.
+    access.feed().next().await;
+    access.feed().next().await;
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
+    let world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    let admin = world.auth.user(A, "admin");
+    world.fill(&backend, "default", 2).await;
+    publish(&world, |set| {
+        set.tenants.insert(A.id, TenantStatus::Suspended)
+    })
+    .await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .refused(403, "tenant_suspended");
+    world
+        .get(&auditor, "/api/v1/logs")
+        .await
+        .refused(403, "tenant_suspended");
+
+    publish(&world, |set| {
+        set.tenants.insert(A.id, TenantStatus::Archived)
+    })
+    .await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .refused(403, "tenant_archived");
+    let body = json!({"partition": "invoices"});
+    world
+        .post(&admin, "/api/v1/partitions", &body)
+        .await
+        .refused(403, "tenant_archived");
+    world.get(&auditor, "/api/v1/logs").await.is(200);
+    // Provable, and the proof is on the trail, which the installation still writes.
+    world
+        .get(&auditor, "/api/v1/partitions/default/verify")
+        .await
+        .is(200);
+    assert_eq!(world.recorded(&auditor, "trail.verify").await.len(), 1);
+    world.append(&world.auth.system(A), &json!({"partition": "system", "action": "tenant.archive", "actor": {"type": "system", "id": "auth-service"}})).await.is(201);
+
+    publish(&world, |set| set.tenants.clear()).await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .is(201);
+    publish(&world, |set| set.principals.insert(backend.id)).await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .refused(401, "credential_revoked");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn appends_outlive_a_silent_auth_service_for_a_minute_and_reads_do_not() {
+    let mut world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .is(201);
+    world.get(&auditor, "/api/v1/logs").await.is(200);
+    world.auth.die();
+    let step = async |seconds| {
+        pause();
+        advance(Duration::from_secs(seconds)).await;
+        resume();
+    };
+    step(6).await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .is(201);
+    for path in [
+        "/api/v1/logs",
+        "/api/v1/partitions",
+        "/api/v1/partitions/default/verify",
+        "/api/v1/partitions/default/evidence",
+    ] {
+        let answer = world.get(&auditor, path).await;
+        answer.refused(503, "status_stale");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    let body = json!({"partition": "invoices"});
+    let admin = world.auth.user(A, "admin");
+    world
+        .post(&admin, "/api/v1/partitions", &body)
+        .await
+        .refused(503, "status_stale");
+    assert_eq!(
+        world
+            .send(
+                axum::http::Request::get("/readyz")
+                    .body(axum::body::Body::empty())
+                    .unwrap()
+            )
+            .await
+            .status,
+        503
+    );
+    step(50).await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .is(201);
+    step(6).await;
+    world
+        .append(&backend, &json!({"action": "a"}))
+        .await
+        .refused(503, "status_stale");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_reader_is_shut_out() {
+    use http_body_util::BodyExt as _;
+    let world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    for _ in 0..3 {
+        world.fill(&backend, "default", 1_000).await;
+    }
+    let request = crate::world::request("GET", &auditor, "/api/v1/partitions/default/evidence");
+    let response = world
+        .open(request.body(axum::body::Body::empty()).unwrap())
+        .await;
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    publish(&world, |set| set.principals.insert(auditor.id)).await;
+    let mut failed = false;
+    while let Some(frame) = body.frame().await {
+        failed |= frame.is_err();
+    }
+    assert!(failed, "an answer that is cut short must not look whole");
+    world.end().await;
+}

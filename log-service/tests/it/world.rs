@@ -1,0 +1,279 @@
+//! One log-service on one database of its own, and requests to it.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use log_service::{Config, State};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use service::Shutdown;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tower::ServiceExt as _;
+use url::Url;
+use uuid::Uuid;
+
+use crate::auth::{AuthServer, ISSUER, Somebody};
+use crate::independent;
+
+pub(crate) const ORIGIN: &str = "audit.test";
+const SECRET: &str = "an internal secret of the tests, never used elsewhere";
+
+/// Scopes of a backend that may write everything.
+pub(crate) const EVERYTHING: &str = "actor:* partition:* action:*";
+
+pub(crate) struct World {
+    pub(crate) auth: AuthServer,
+    pub(crate) state: State,
+    app: Router,
+    database: Database,
+    shutdown: Shutdown,
+}
+
+/// A database of its own, migrated.
+pub(crate) struct Database {
+    pub(crate) url: Url,
+    name: String,
+}
+
+impl Database {
+    async fn create() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "where the tests' server is, only they know"
+        )]
+        let server = std::env::var("DATABASE_URL").expect("DATABASE_URL names a PostgreSQL server");
+        let mut url: Url = server.parse().unwrap();
+        let name = format!("log_test_{}", Uuid::now_v7().simple());
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        let create = format!("create database {name}");
+        admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
+        url.set_path(&name);
+        ledger::migrate(url.as_str()).await.unwrap();
+        Self { url, name }
+    }
+
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(self.url.as_str()).await.unwrap()
+    }
+
+    async fn drop(self) {
+        let mut server = self.url.clone();
+        server.set_path("postgres");
+        let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
+        let drop = format!("drop database {} with (force)", self.name);
+        admin.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The answer's JSON, when it has this status.
+    pub(crate) fn is(&self, status: u16) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status.as_u16(), status, "{text}");
+        if status >= 400 {
+            assert_eq!(self.headers["content-type"], "application/problem+json");
+        }
+        self.json()
+    }
+
+    /// A refusal with this status and code.
+    pub(crate) fn refused(&self, status: u16, code: &str) -> Value {
+        let problem = self.is(status);
+        assert_eq!(problem["code"], code, "{problem}");
+        problem
+    }
+
+    /// A 422 that names exactly these places.
+    pub(crate) fn places(&self, expected: &[&str]) {
+        let problem = self.refused(422, "invalid");
+        let places: Vec<_> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(places, expected, "{problem}");
+    }
+
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = std::str::from_utf8(&self.body).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let database = Database::create().await;
+        let auth = AuthServer::start().await;
+        let shutdown = Shutdown::new();
+        let (state, app) = replica(&database, &auth, &shutdown).await;
+        Self {
+            auth,
+            state,
+            app,
+            database,
+            shutdown,
+        }
+    }
+
+    /// One more process on the same database.
+    pub(crate) async fn replica(&self) -> (State, Router) {
+        replica(&self.database, &self.auth, &self.shutdown).await
+    }
+
+    /// A superuser's connection to the database.
+    pub(crate) async fn superuser(&self) -> PgConnection {
+        self.database.connect().await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        send(&self.app, request).await
+    }
+
+    /// The answer's head, its body still to be read.
+    pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, who: &Somebody, path: &str) -> Answer {
+        self.send(request("GET", who, path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn post(&self, who: &Somebody, path: &str, body: &Value) -> Answer {
+        let request = request("POST", who, path).header("content-type", "application/json");
+        self.send(request.body(body.to_string().into()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn append(&self, who: &Somebody, entry: &Value) -> Answer {
+        self.post(who, "/api/v1/logs", entry).await
+    }
+
+    pub(crate) async fn create_partition(&self, who: &Somebody, name: &str) {
+        self.post(who, "/api/v1/partitions", &json!({"partition": name}))
+            .await
+            .is(201);
+    }
+
+    /// Appends `count` entries in one request and gives their ids.
+    pub(crate) async fn fill(&self, who: &Somebody, partition: &str, count: usize) -> Vec<Value> {
+        let entries: Vec<_> = (0..count)
+            .map(|number| {
+                json!({
+                    "partition": partition,
+                    "action": if number % 2 == 0 { "invoice.paid" } else { "user.login" },
+                    "actor": {"type": "user", "id": format!("u-{number}"), "name": "Ann Example"},
+                    "context": {"ip": "192.0.2.7"},
+                })
+            })
+            .collect();
+        let answer = self
+            .post(who, "/api/v1/logs/bulk", &json!({"entries": entries}))
+            .await
+            .is(201);
+        answer["receipts"].as_array().unwrap().clone()
+    }
+
+    /// Entries of the partition `system` with this action, oldest first.
+    pub(crate) async fn recorded(&self, auditor: &Somebody, action: &str) -> Vec<Value> {
+        let path = format!("/api/v1/logs?partition=system&order=asc&limit=1000&action={action}");
+        self.get(auditor, &path).await.is(200)["entries"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+
+    /// Stops the service, recomputes every chain from the raw rows, and drops the database.
+    pub(crate) async fn end(self) -> u64 {
+        self.stop().await.end().await
+    }
+
+    /// Stops the service as its program does.
+    pub(crate) async fn stop(self) -> Stopped {
+        self.shutdown.begin();
+        log_service::run(self.state, self.shutdown).await;
+        Stopped {
+            database: self.database,
+        }
+    }
+}
+
+pub(crate) struct Stopped {
+    pub(crate) database: Database,
+}
+
+impl Stopped {
+    pub(crate) async fn end(self) -> u64 {
+        let mut connection = self.database.connect().await;
+        let covered = independent::verify_every_chain(&mut connection, ORIGIN).await;
+        connection.close().await.unwrap();
+        self.database.drop().await;
+        covered
+    }
+
+    /// For stories in which somebody wrote to the database.
+    pub(crate) async fn discard(self) {
+        self.database.drop().await;
+    }
+}
+
+async fn replica(database: &Database, auth: &AuthServer, shutdown: &Shutdown) -> (State, Router) {
+    let config = Config {
+        database_url: SecretString::from(database.url.as_str()),
+        origin: ORIGIN.to_owned(),
+        lanes: 1,
+        readers: 4,
+        allow_unsafe_server: true,
+        auth: service::config::Auth {
+            auth_url: auth.url.clone(),
+            issuer: ISSUER.to_owned(),
+            internal: service::config::InternalSecret {
+                internal_secret: Some(SecretString::from(SECRET)),
+                internal_secret_file: None,
+            },
+        },
+    };
+    let state = State::start(config, shutdown).await.unwrap();
+    let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);
+    access.until_ready().await;
+    let health = log_service::health(&state).router(access);
+    let router = service::docs::mount(log_service::router(state.clone()), "test", "0");
+    let settings = service::http::Settings::default();
+    (state, service::http::app(router.merge(health), &settings))
+}
+
+pub(crate) fn request(method: &str, who: &Somebody, path: &str) -> axum::http::request::Builder {
+    let bearer = format!("Bearer {}", who.token);
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", bearer)
+}
+
+pub(crate) async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes().to_vec();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
