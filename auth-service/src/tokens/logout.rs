@@ -43,8 +43,7 @@ pub(crate) async fn logout(
         "select f.seed, f.tenant_id, f.user_id, u.username
          from auth.refresh_families f
          join auth.users u on u.tenant_id is not distinct from f.tenant_id and u.id = f.user_id
-         where f.id = $1 and f.revoked_at is null and f.expires_at > now()
-         for update of f",
+         where f.id = $1 and f.revoked_at is null and f.expires_at > now()",
         presented.family,
     )
     .fetch_optional(&mut *tx)

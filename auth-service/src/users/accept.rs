@@ -70,11 +70,12 @@ pub(crate) async fn accept(
     let hash = state.hasher().hash(acceptance.password).await?;
     let mut tx = state.pool().begin().await?;
     // The tenant first: an operator who makes an admin waits here, and then sees that one has accepted.
-    let first = user.roles.contains(Role::Admin)
-        && lock_tenant_without_admin(&mut tx, found.tenant_id).await?;
+    let none = lock_tenant_without_admin(&mut tx, found.tenant_id).await?;
+    let user = User::lock(&mut tx, found.tenant_id, found.user_id).await?;
     if !take(&mut tx, &digest).await? {
         return Err(invalid());
     }
+    let first = none && user.roles.contains(Role::Admin);
     sessions::end_all(&mut tx, user.id).await?;
     activate(&mut tx, &found, &hash).await?;
     if first {

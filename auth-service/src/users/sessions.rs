@@ -8,14 +8,16 @@ use crate::error::{Error, Result};
 /// Ends every sign-in and every access token there is. Tokens count in seconds, so those made from now on carry the next second as their `iat`,
 /// and a second end within one second moves on by one more.
 pub(crate) async fn end_all(connection: &mut PgConnection, user: Uuid) -> sqlx::Result<()> {
+    // The user before his sign-ins, as everywhere, so that nobody waits in a circle.
+    end_access_tokens(connection, user).await?;
     sqlx::query!(
         "update auth.refresh_families set revoked_at = now()
          where user_id = $1 and revoked_at is null",
         user,
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    end_access_tokens(connection, user).await
+    Ok(())
 }
 
 /// Ends the access tokens alone: the next refresh brings one with the rights of then.

@@ -106,6 +106,12 @@ async fn take(
     let claims = claims(authorization.strip_prefix("Bearer ").unwrap());
     assert_eq!(claims["kind"], "system");
     assert_eq!(claims["aud"], json!(["veritrail-logs"]));
+    let recorder = chain::Recorder {
+        kind: "system",
+        id: claims["sub"].as_str().unwrap(),
+    };
+    let parsed = chain::Entry::parse(&body, recorder, uuid::Uuid::nil());
+    assert!(parsed.is_ok(), "{:?}", parsed.err());
     let entry: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(entry["partition"], "system");
     let mut taken = receiver.taken.lock().unwrap();
