@@ -19,7 +19,10 @@ fn is_option(word: &str) -> bool {
 }
 
 fn is_variable(word: &str) -> bool {
-    word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    word.len() > 2
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 async fn help(program: &str, arguments: &[&str]) -> String {

@@ -1,7 +1,6 @@
 //! What the program can be told, by argument and environment. Nothing else
 //! reads the environment.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -257,18 +256,6 @@ pub(crate) struct Doctor {
     pub(crate) postgres_bin: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: Connection,
-}
-
-/// Where the shell would look for programs.
-pub(crate) fn search_path() -> Option<OsString> {
-    std::env::var_os("PATH")
-}
-
-/// The user's own folder for sockets, where the system has one.
-pub(crate) fn runtime_folder() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR")
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
 }
 
 /// An API key instead of a login. It is no option, since every user of a machine

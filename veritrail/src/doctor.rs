@@ -15,11 +15,10 @@ use url::Url;
 
 use crate::client::{Client, Purpose};
 use crate::config;
-use crate::durable;
 use crate::partitions;
 use crate::print::{self, Output, Style, grouped};
 use crate::profile::Place;
-use crate::up::look;
+use postgres::durable;
 
 /// Appends are refused beyond this; here it is told of any clock.
 const SKEW: Duration = Duration::from_secs(5);
@@ -148,7 +147,7 @@ fn data(config: &config::Doctor) -> Vec<Check> {
 }
 
 async fn postgres(config: &config::Doctor) -> Check {
-    match look::postgres(&config.data, config.postgres_bin.as_deref()).await {
+    match postgres::would_run(&config.data, config.postgres_bin.as_deref()).await {
         Ok(found) => check("postgresql", State::Good, found),
         Err(error) => check("postgresql", State::Bad, format!("{error:#}")),
     }

@@ -14,9 +14,9 @@ use url::Url;
 
 use crate::client::{Client, Session, Tokened};
 use crate::config;
-use crate::durable;
 use crate::print::{Output, Style};
 use crate::profile::{Place, Profile};
+use postgres::durable;
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
 

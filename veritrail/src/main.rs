@@ -7,7 +7,6 @@ mod client;
 mod cloudtrail;
 mod config;
 mod doctor;
-mod durable;
 mod get;
 mod import;
 mod login;

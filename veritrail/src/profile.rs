@@ -11,7 +11,7 @@ use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::durable::{self, Readers};
+use postgres::durable::{self, Readers};
 
 /// A login. Tokens for a person, an API key for a service account; the demo's
 /// profile has both, since its administrator reads and its service account appends.

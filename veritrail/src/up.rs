@@ -2,29 +2,21 @@
 //! argument that a kill between any two steps is recovered from: the lock, the
 //! secret and the name come first, what the secrets open comes last.
 
-mod account;
-mod binaries;
-mod cluster;
 mod data;
 mod first_start;
-mod install;
-pub(crate) mod look;
-mod postgres;
-mod postmaster;
 mod server;
-mod settings;
 mod welcome;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use postgres::{Postgres, Wanted};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::data::DataDir;
 pub(crate) use self::first_start::CREDENTIALS;
-use self::postgres::Postgres;
 use crate::config;
 use crate::print::Output;
 
@@ -65,11 +57,17 @@ async fn with_postgres(
     output: Output,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut postgres = Postgres::start(data, config, output, stop).await?;
+    let folder = data.path().to_owned();
+    let wanted = Wanted {
+        folder: &folder,
+        binaries: config.postgres_bin.as_deref(),
+        install: !config.no_install,
+    };
+    let mut postgres = Postgres::start(&wanted, &|text| output.note(text), stop).await?;
     let database = server::Database {
         url: postgres.database_url(),
         owner_url: postgres.owner_url(),
-        description: format!("PostgreSQL {}", postgres.version),
+        description: format!("PostgreSQL {}", postgres.version()),
     };
     let installation = server::Installation {
         origin,

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use self::chain::Walk;
-use crate::client::{Client, Purpose};
+use crate::client::{Client, Purpose, Refused};
 use crate::config;
 use crate::partitions::{self, Chain};
 use crate::print::{self, Output, Style, grouped};
@@ -55,28 +55,78 @@ pub(crate) async fn run(config: config::Verify, output: Output) -> anyhow::Resul
         }
     }
     let bar = output.progress(chosen.iter().map(|chain| chain.size).sum(), "recomputing");
-    let mut findings = Vec::new();
+    let mut seen = Seen::default();
     for chain in &chosen {
         bar.set_message(chain.partition.clone());
-        let verdict = Walk::new(&client, identity.chain(chain), bar.clone())
+        match Walk::new(&client, identity.chain(chain), bar.clone())
             .run()
-            .await;
-        let verdict =
-            verdict.with_context(|| format!("cannot verify partition {}", chain.partition))?;
-        bar.suspend(|| tell(output, &verdict))?;
-        findings.extend(verdict.finding);
+            .await
+        {
+            Ok(verdict) => {
+                bar.suspend(|| tell(output, &verdict))?;
+                seen.findings.extend(verdict.finding);
+            }
+            Err(error) => {
+                let what = format!("partition {}", chain.partition);
+                bar.suspend(|| seen.missed(output, &what, error))?;
+            }
+        }
     }
     bar.finish_and_clear();
     let mut loose = loose(unchained);
     if config.partition.is_none() {
-        loose.extend(unclaimed(&client).await?);
+        match unclaimed(&client).await {
+            Ok(ids) => loose.extend(ids),
+            Err(error) => seen.missed(output, "the ids", error)?,
+        }
     }
-    for finding in &loose {
-        output.value(finding)?;
-        output.say(&describe(output, finding))?;
+    for finding in loose {
+        output.value(&finding)?;
+        output.say(&describe(output, &finding))?;
+        seen.findings.push(finding);
     }
-    findings.extend(loose);
-    conclude(output, &chosen, &findings)
+    seen.conclude(output, chosen.len())
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    missed: Vec<String>,
+}
+
+impl Seen {
+    /// One part that the server cannot give out hides nothing of the others; a
+    /// server that does not answer will not answer for them either.
+    fn missed(&mut self, output: Output, what: &str, error: anyhow::Error) -> anyhow::Result<()> {
+        let error = error.context(format!("cannot verify {what}"));
+        if !error.is::<Refused>() {
+            return Err(error);
+        }
+        let error = format!("{error:#}");
+        output.value(&serde_json::json!({"error": error}))?;
+        output.note(&format!("{} {error}", output.paint(Style::Bad, "?")));
+        self.missed.push(error);
+        Ok(())
+    }
+
+    fn conclude(self, output: Output, chains: usize) -> anyhow::Result<ExitCode> {
+        let Self { findings, missed } = self;
+        let good = findings.is_empty() && missed.is_empty();
+        output.value(&serde_json::json!({"good": good, "findings": findings, "errors": missed}))?;
+        if !findings.is_empty() {
+            let bad = "TAMPERED: what is stored is not what was recorded";
+            output.say(&output.paint(Style::Bad, bad))?;
+            return Ok(ExitCode::from(print::TAMPERED));
+        }
+        if !missed.is_empty() {
+            output.say(&output.paint(Style::Warning, "not everything could be verified"))?;
+            return Ok(ExitCode::from(print::COULD_NOT));
+        }
+        let good = format!("everything is what was recorded, in {chains} partitions");
+        output.say(&output.paint(Style::Good, &good))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// What the first hash of a chain contains beside the partition's name.
@@ -149,10 +199,7 @@ async fn unclaimed(client: &Client) -> anyhow::Result<Vec<Finding>> {
             url.query_pairs_mut()
                 .append_pair("after", &format!("{after}"));
         }
-        let page: Unclaimed = client
-            .get_json(url)
-            .await
-            .context("cannot verify the ids")?;
+        let page: Unclaimed = client.get_json(url).await?;
         findings.extend(page.ids.into_iter().map(|row| Finding {
             partition: row.partition,
             seq: Some(row.seq),
@@ -195,21 +242,4 @@ fn describe(output: Output, finding: &Finding) -> String {
     let bad = output.paint(Style::Bad, "✗");
     let seq = seq.map_or_else(String::new, |seq| format!(" seq {seq}"));
     format!("{bad} {partition}{seq}: {place}: {message}")
-}
-
-fn conclude(output: Output, chains: &[Chain], findings: &[Finding]) -> anyhow::Result<ExitCode> {
-    output.value(&serde_json::json!({"good": findings.is_empty(), "findings": findings}))?;
-    if findings.is_empty() {
-        let good = format!(
-            "everything is what was recorded, in {} partitions",
-            chains.len()
-        );
-        output.say(&output.paint(Style::Good, &good))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    output.say(&output.paint(
-        Style::Bad,
-        "TAMPERED: what is stored is not what was recorded",
-    ))?;
-    Ok(ExitCode::from(print::TAMPERED))
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
 
-use crate::durable::{self, Readers};
+use postgres::durable::{self, Readers};
 
 const DEFAULT_ORIGIN: &str = "veritrail.localhost";
 const ORIGIN_BYTES: usize = 100;

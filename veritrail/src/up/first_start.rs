@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::data::DataDir;
 use super::server::Installation;
-use crate::durable::{self, Readers};
+use postgres::durable::{self, Readers};
 
 /// Name of the owner's file.
 pub(crate) const CREDENTIALS: &str = "credentials.json";

@@ -10,12 +10,11 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 
-use super::account::{self, Account};
-use super::binaries::Binaries;
-use super::data::DataDir;
-use super::settings::{self, Machine};
+use crate::account::{self, Account};
+use crate::binaries::Binaries;
 use crate::durable;
-use crate::print::Output;
+use crate::server::Note;
+use crate::settings::{self, Machine};
 
 /// The role that owns everything in the cluster; used to make the other.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -51,8 +50,8 @@ pub(crate) fn version(data: &Path) -> anyhow::Result<Option<u32>> {
 }
 
 /// The cluster of `data`.
-pub(crate) async fn existing(data: &DataDir) -> anyhow::Result<Cluster> {
-    let name = data.file(NAME);
+pub(crate) async fn existing(data: &Path) -> anyhow::Result<Cluster> {
+    let name = data.join(NAME);
     let path =
         fs::canonicalize(&name).with_context(|| format!("cannot find {}", name.display()))?;
     let owner = fs::metadata(&path)?.uid();
@@ -78,20 +77,20 @@ pub(crate) async fn existing(data: &DataDir) -> anyhow::Result<Cluster> {
 /// Makes the cluster of `data`. It is made under another name and renamed when
 /// it is complete and synced, so that after a kill there is a cluster or none.
 pub(crate) async fn create(
-    data: &DataDir,
+    data: &Path,
     binaries: &Binaries,
-    output: Output,
+    note: Note<'_>,
 ) -> anyhow::Result<Cluster> {
     discard_unfinished(data)?;
     let account = account::for_server().await?;
     let unique = uuid::Uuid::now_v7().simple().to_string();
-    let unfinished = data.file(&format!("{NAME}.init-{unique}"));
-    let place = if account.reaches(data.path()).await? {
+    let unfinished = data.join(format!("{NAME}.init-{unique}"));
+    let place = if account.reaches(data).await? {
         unfinished.clone()
     } else {
         let place = elsewhere(&account, &unfinished, &unique).await?;
         let account = &account.name;
-        output.note(&format!(
+        note(&format!(
             "{account} does not reach the data directory: the cluster is in {}",
             place.display()
         ));
@@ -103,7 +102,7 @@ pub(crate) async fn create(
         .with_context(|| format!("cannot create {}", place.display()))?;
     account.own(&place)?;
     initialise(&account, binaries, &place).await?;
-    fs::rename(&unfinished, data.file(NAME)).context("cannot move the new cluster to its place")?;
+    fs::rename(&unfinished, data.join(NAME)).context("cannot move the new cluster to its place")?;
     durable::sync_folder_of(&unfinished)?;
     existing(data).await
 }
@@ -161,9 +160,9 @@ async fn initialise(account: &Account, binaries: &Binaries, place: &Path) -> any
 
 /// Removes what a start that was killed left. Its initdb may have outlived it
 /// and still be writing, so a folder that fills up again is removed again.
-fn discard_unfinished(data: &DataDir) -> anyhow::Result<()> {
+fn discard_unfinished(data: &Path) -> anyhow::Result<()> {
     let prefix = format!("{NAME}.init-");
-    for entry in fs::read_dir(data.path())?.flatten() {
+    for entry in fs::read_dir(data)?.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(&prefix) {
             continue;
         }
@@ -244,9 +243,9 @@ impl Cluster {
     ///
     /// # Errors
     /// The folder is there and somebody else's, or nowhere could it be made.
-    pub(crate) async fn socket_folder(&self, data: &DataDir) -> anyhow::Result<PathBuf> {
-        let near = data.file("socket");
-        if fits(&near) && self.account.reaches(data.path()).await? {
+    pub(crate) async fn socket_folder(&self, data: &Path) -> anyhow::Result<PathBuf> {
+        let near = data.join("socket");
+        if fits(&near) && self.account.reaches(data).await? {
             return self.private(near);
         }
         let name = format!("veritrail-{:016x}", fingerprint(&self.path));
@@ -298,7 +297,7 @@ impl Cluster {
 }
 
 fn fits(folder: &Path) -> bool {
-    let socket = folder.join(format!(".s.PGSQL.{}", super::postmaster::PORT));
+    let socket = folder.join(format!(".s.PGSQL.{}", crate::postmaster::PORT));
     socket.as_os_str().len() <= SOCKET_PATH_BYTES
 }
 

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 /// Who may read a file: the mode it is created with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Readers {
+pub enum Readers {
     /// 0600.
     Owner,
     /// 0644.
@@ -20,7 +20,7 @@ pub(crate) enum Readers {
 }
 
 /// Replaces `path` with `bytes`. When this returns, they are on the disk.
-pub(crate) fn write(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> {
+pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> {
     replace(path, bytes, readers).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -47,7 +47,7 @@ fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
 }
 
 /// Makes a rename, a creation or a removal in the folder of `path` durable.
-pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
@@ -62,7 +62,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The content of `path`, or `None` where there is no such file.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

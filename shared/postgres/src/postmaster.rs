@@ -14,8 +14,8 @@ use tokio::process::Child;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::binaries::Binaries;
-use super::cluster::Cluster;
+use crate::binaries::Binaries;
+use crate::cluster::Cluster;
 
 /// Names the socket; there is no TCP port.
 pub(crate) const PORT: u16 = 5432;
@@ -93,18 +93,16 @@ async fn serves(pid: Pid, cluster: &Path) -> bool {
         return false;
     }
     let number = pid.as_raw_nonzero().to_string();
-    let arguments = if let Ok(bytes) = fs::read(format!("/proc/{number}/cmdline")) {
-        String::from_utf8_lossy(&bytes).replace('\0', " ")
-    } else {
-        // No /proc on macOS.
-        let mut ps = tokio::process::Command::new("ps");
-        let answer = ps.args(["-o", "command=", "-p", &number]).output().await;
-        answer.map_or_else(
-            |_| String::new(),
-            |answer| String::from_utf8_lossy(&answer.stdout).into_owned(),
-        )
-    };
-    arguments.contains("postgres") && arguments.contains(&*cluster.to_string_lossy())
+    let name = cluster.as_os_str().as_encoded_bytes();
+    if let Ok(arguments) = fs::read(format!("/proc/{number}/cmdline")) {
+        return arguments
+            .split(|byte| *byte == 0)
+            .any(|argument| argument == name);
+    }
+    // No /proc on macOS.
+    let mut ps = tokio::process::Command::new("ps");
+    let answer = ps.args(["-o", "command=", "-p", &number]).output().await;
+    answer.is_ok_and(|answer| answer.stdout.trim_ascii_end().ends_with(name))
 }
 
 fn gone(error: rustix::io::Errno) -> rustix::io::Result<()> {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::{binaries, cluster};
+use crate::{binaries, cluster};
 
 /// The PostgreSQL that `up` would run on this data directory, in words.
 ///
 /// # Errors
 /// There is none that fits.
-pub(crate) async fn postgres(data: &Path, named: Option<&Path>) -> anyhow::Result<String> {
+pub async fn would_run(data: &Path, named: Option<&Path>) -> anyhow::Result<String> {
     let existing = cluster::version(data)?;
     let found = binaries::find(named).await?;
     match binaries::choose(&found, existing)? {

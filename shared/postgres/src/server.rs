@@ -2,7 +2,7 @@
 //! role and database. Every step looks at what is there first, so that a start
 //! that was killed anywhere is simply done again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
@@ -10,85 +10,92 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio_util::sync::CancellationToken;
 
-use super::binaries::{self, Binaries};
-use super::cluster::{self, Cluster, DATABASE, ROLE, SUPERUSER};
-use super::data::DataDir;
-use super::install;
-use super::postmaster::{self, PORT, Postmaster};
-use crate::config;
-use crate::print::Output;
+use crate::binaries::{self, Binaries};
+use crate::cluster::{self, Cluster, DATABASE, ROLE, SUPERUSER};
+use crate::install;
+use crate::postmaster::{self, PORT, Postmaster};
+
+/// Told what takes long or is not as usual, in words for a person.
+pub(crate) type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// What a start is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Where cluster, log and socket are; it exists, and this process alone uses it.
+    pub folder: &'a Path,
+    /// Folder with the PostgreSQL programs; found where it is `None`.
+    pub binaries: Option<&'a Path>,
+    /// Whether PostgreSQL may be installed where it is missing.
+    pub install: bool,
+}
 
 /// A running PostgreSQL and the addresses of its database.
 #[derive(Debug)]
-pub(crate) struct Postgres {
+pub struct Postgres {
     postmaster: Postmaster,
-    pub(crate) version: String,
+    version: String,
     socket: PathBuf,
 }
 
 impl Postgres {
-    /// Starts the cluster of `data`, made and even installed where it is missing.
+    /// Starts the cluster of the folder, made and even installed where it is missing.
     ///
     /// # Errors
     /// With what is in the way; nothing is left running then.
-    pub(crate) async fn start(
-        data: &DataDir,
-        config: &config::Up,
-        output: Output,
+    pub async fn start(
+        wanted: &Wanted<'_>,
+        note: Note<'_>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         // Whatever runs while the cluster is found or made is killed when this
         // is dropped, and found half done at the next start.
         let (cluster, binaries) = tokio::select! {
-            found = Self::cluster(data, config, output) => found?,
+            found = Self::cluster(wanted, note) => found?,
             () = stop.cancelled() => bail!("interrupted"),
         };
-        Self::run(data, &cluster, binaries, output, stop).await
+        Self::run(wanted.folder, &cluster, binaries, note, stop).await
     }
 
-    async fn cluster(
-        data: &DataDir,
-        config: &config::Up,
-        output: Output,
-    ) -> anyhow::Result<(Cluster, Binaries)> {
-        let named = config.postgres_bin.as_deref();
-        let existing = cluster::version(data.path())?;
+    async fn cluster(wanted: &Wanted<'_>, note: Note<'_>) -> anyhow::Result<(Cluster, Binaries)> {
+        let named = wanted.binaries;
+        let data = wanted.folder;
+        let existing = cluster::version(data)?;
         let mut found = binaries::find(named).await?;
         if found.is_empty() && existing.is_none() {
-            install::postgresql(output, !config.no_install).await?;
+            install::postgresql(note, wanted.install).await?;
             found = binaries::find(named).await?;
         }
         let chosen = binaries::choose(&found, existing);
-        let chosen = chosen.with_context(|| format!("cannot use {}", data.path().display()))?;
+        let chosen = chosen.with_context(|| format!("cannot use {}", data.display()))?;
         let Some(binaries) = chosen else {
             bail!("PostgreSQL was installed, but is nowhere to be found")
         };
         if existing.is_some() {
             return Ok((cluster::existing(data).await?, binaries));
         }
-        output.note(&format!(
+        note(&format!(
             "making a cluster with PostgreSQL {}",
             binaries.version
         ));
-        Ok((cluster::create(data, &binaries, output).await?, binaries))
+        Ok((cluster::create(data, &binaries, note).await?, binaries))
     }
 
     async fn run(
-        data: &DataDir,
+        data: &Path,
         cluster: &Cluster,
         binaries: Binaries,
-        output: Output,
+        note: Note<'_>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         if let Some(pid) = postmaster::stop_orphan(cluster).await? {
-            output.note(&format!(
+            note(&format!(
                 "stopped PostgreSQL, process {pid}, which an earlier start left running"
             ));
         }
         let socket = cluster.socket_folder(data).await?;
         cluster.configure(&binaries, &socket).await?;
         let postmaster =
-            Postmaster::start(cluster, &binaries, data.file("postgres.log"), stop).await?;
+            Postmaster::start(cluster, &binaries, data.join("postgres.log"), stop).await?;
         let mut postgres = Self {
             postmaster,
             version: binaries.version,
@@ -101,13 +108,18 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// Of the server, e.g. `15.18`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Resolves when the server has ended without being asked to.
-    pub(crate) async fn ended(&self) -> anyhow::Error {
+    pub async fn ended(&self) -> anyhow::Error {
         self.postmaster.ended().await
     }
 
     /// Stops the server.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.postmaster.stop().await?;
         // Made again at the next start; outside the data directory nobody would know whose it is.
         let _ = std::fs::remove_dir(&self.socket);
@@ -142,13 +154,13 @@ impl Postgres {
     }
 
     /// The services' address.
-    pub(crate) fn database_url(&self) -> SecretString {
+    pub fn database_url(&self) -> SecretString {
         self.url(ROLE, DATABASE).into()
     }
 
     /// The owner's address, with every right. Only this machine's accounts that
     /// `pg_ident.conf` names get in by it: it holds no secret.
-    pub(crate) fn owner_url(&self) -> SecretString {
+    pub fn owner_url(&self) -> SecretString {
         self.url(SUPERUSER, DATABASE).into()
     }
 
@@ -185,10 +197,7 @@ mod tests {
         )
         .parse()
         .unwrap();
-        assert_eq!(
-            options.get_socket().unwrap(),
-            std::path::Path::new("/srv/my data/s")
-        );
+        assert_eq!(options.get_socket().unwrap(), Path::new("/srv/my data/s"));
         assert_eq!(options.get_username(), "postgres");
         assert_eq!(options.get_database(), Some("veritrail"));
     }

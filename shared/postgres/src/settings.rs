@@ -36,7 +36,7 @@ pub(crate) fn postgresql_conf(socket: &Path, machine: Machine) -> String {
                 ("listen_addresses", "''".to_owned()),
                 ("unix_socket_directories", socket),
                 ("unix_socket_permissions", "0700".to_owned()),
-                ("port", super::postmaster::PORT.to_string()),
+                ("port", crate::postmaster::PORT.to_string()),
             ],
         ),
         (
@@ -114,7 +114,7 @@ local all all peer map=veritrail
 pub(crate) fn pg_ident(accounts: &[&str]) -> String {
     let mut text = String::from("# Written by `veritrail up` at each start.\n");
     for account in accounts {
-        for role in [super::cluster::SUPERUSER, super::cluster::ROLE] {
+        for role in [crate::cluster::SUPERUSER, crate::cluster::ROLE] {
             let _ = writeln!(text, "veritrail \"{account}\" {role}");
         }
     }

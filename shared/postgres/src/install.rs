@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, bail};
 use tokio::process::Command;
 
-use crate::print::Output;
+use crate::server::Note;
 
 /// Debian's package makes and starts a cluster of its own. A setting that is
 /// there while the package is installed keeps it from doing so; the shell takes
@@ -80,7 +80,7 @@ const MANAGERS: &[Manager] = &[
 ///
 /// # Errors
 /// It may not, cannot, or was told not to; the message says what to install.
-pub(crate) async fn postgresql(output: Output, allowed: bool) -> anyhow::Result<()> {
+pub(crate) async fn postgresql(note: Note<'_>, allowed: bool) -> anyhow::Result<()> {
     let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program)) else {
         bail!(
             "PostgreSQL is not installed: install PostgreSQL 15, 16, 17 or 18, or name its folder with --postgres-bin"
@@ -98,7 +98,7 @@ pub(crate) async fn postgresql(output: Output, allowed: bool) -> anyhow::Result<
         (true, false) | (false, true) => bail!(advice),
         _ => &[],
     };
-    output.note(&format!(
+    note(&format!(
         "PostgreSQL is missing: installing it with {}",
         manager.program
     ));
