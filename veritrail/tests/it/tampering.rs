@@ -149,6 +149,11 @@ fn shapes() -> Vec<(String, Option<u64>)> {
                 .to_owned(),
             None,
         ),
+        (
+            "update ledger.chains set size = 9223372036854775807 where partition = 'default'"
+                .to_owned(),
+            Some(ENTRIES),
+        ),
     ]
 }
 
