@@ -8,10 +8,11 @@
 mod window;
 
 use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chain::{Entry, Recorder, Timestamp};
+use chain::{Recorder, Timestamp};
 use ledger::{Append, Tenant};
 use serde_json::json;
 use service::{ApiError, Caller, Shutdown};
@@ -19,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 pub(crate) use self::window::Read;
-use self::window::Windows;
+use self::window::{Key, Windows};
 use crate::State;
 use crate::state::tenant;
 
@@ -35,8 +36,9 @@ const TICK: Duration = Duration::from_secs(5);
 /// Bytes of open and unwritten records of one tenant, and of all.
 const TENANT_SHARE: usize = 256 << 10;
 const SHARE: usize = 16 << 20;
-/// What is left at a stop is tried this often, a second apart.
-const LAST_TRIES: u32 = 5;
+/// How long a stop tries to write what is left, and how long it waits between two tries.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 pub(crate) struct AccessRecords {
@@ -48,7 +50,35 @@ struct Held {
     windows: Windows,
     /// Closed and not yet acknowledged; each keeps its id, so that writing it twice is harmless.
     closed: VecDeque<Record>,
-    closed_bytes: usize,
+    shares: Shares,
+}
+
+/// Bytes in memory, open and closed together.
+#[derive(Default)]
+struct Shares {
+    all: usize,
+    of: HashMap<Uuid, usize>,
+}
+
+impl Shares {
+    fn have_room(&self, tenant: Uuid) -> bool {
+        self.all < SHARE && self.of.get(&tenant).is_none_or(|own| *own < TENANT_SHARE)
+    }
+
+    fn take(&mut self, tenant: Uuid, bytes: usize) {
+        self.all += bytes;
+        *self.of.entry(tenant).or_default() += bytes;
+    }
+
+    fn give_back(&mut self, tenant: Uuid, bytes: usize) {
+        self.all -= bytes;
+        if let Entry::Occupied(mut own) = self.of.entry(tenant) {
+            *own.get_mut() -= bytes;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
 }
 
 /// One entry to be written.
@@ -82,18 +112,15 @@ impl AccessRecords {
     /// `false` when there is no room.
     fn hold(&self, tenant: &Tenant, caller: &Caller, read: &Read<'_>) -> bool {
         let mut held = self.held();
-        let unwritten = |record: &&Record| record.tenant.id == tenant.id;
-        let own: usize = held
-            .closed
-            .iter()
-            .filter(unwritten)
-            .map(|record| record.body.len())
-            .sum();
-        let own = own + held.windows.bytes_of(tenant.id);
-        let all = held.closed_bytes + held.windows.bytes();
-        let room = own < TENANT_SHARE && all < SHARE;
-        held.windows
-            .count(tenant, caller.principal, read, now(), room)
+        let key = Key::of(tenant.id, caller.principal, read);
+        if !held.windows.contains(&key) {
+            if !held.shares.have_room(tenant.id) {
+                return false;
+            }
+            held.shares.take(tenant.id, key.bytes());
+        }
+        held.windows.count(key, tenant, read, now());
+        true
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -102,10 +129,11 @@ impl AccessRecords {
 
     fn close(&self, which: impl Fn(Uuid, Instant) -> bool) {
         let mut held = self.held();
-        for (tenant, entry) in held.windows.take(which) {
+        for (tenant, bytes, entry) in held.windows.take(which) {
             let id = Uuid::now_v7();
             let body = entry.to_string().into_bytes();
-            held.closed_bytes += body.len();
+            held.shares.give_back(tenant.id, bytes);
+            held.shares.take(tenant.id, body.len());
             held.closed.push_back(Record { tenant, id, body });
         }
     }
@@ -113,13 +141,13 @@ impl AccessRecords {
     fn next(&self) -> Option<Record> {
         let mut held = self.held();
         let record = held.closed.pop_front()?;
-        held.closed_bytes -= record.body.len();
+        held.shares.give_back(record.tenant.id, record.body.len());
         Some(record)
     }
 
     fn give_back(&self, record: Record) {
         let mut held = self.held();
-        held.closed_bytes += record.body.len();
+        held.shares.take(record.tenant.id, record.body.len());
         held.closed.push_back(record);
     }
 
@@ -194,7 +222,7 @@ async fn write_closed(state: &State) {
 }
 
 async fn write(state: &State, record: &Record) -> Result<(), ledger::append::Error> {
-    let entry = Entry::parse(&record.body, RECORDER, record.id)
+    let entry = chain::Entry::parse(&record.body, RECORDER, record.id)
         .expect("an entry that this file writes is one of the format");
     let append = Append {
         tenant: record.tenant.clone(),
@@ -220,15 +248,17 @@ pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
             .close(|_, opened| opened.elapsed() >= WINDOW);
         write_closed(state).await;
     }
-    for _ in 0..LAST_TRIES {
+    let last = async {
         close_and_write(state, None).await;
-        if state.access_records().waiting() == 0 {
-            return;
+        while state.access_records().waiting() > 0 {
+            tokio::time::sleep(LAST_PAUSE).await;
+            close_and_write(state, None).await;
         }
-        ticks.tick().await;
+    };
+    if tokio::time::timeout(LAST_PATIENCE, last).await.is_err() {
+        let lost = state.access_records().waiting();
+        tracing::error!(lost, "access records could not be written before the stop");
     }
-    let lost = state.access_records().waiting();
-    tracing::error!(lost, "access records could not be written before the stop");
 }
 
 /// Of this host: a record says when a read was, its entry's `received_at` when it was recorded.

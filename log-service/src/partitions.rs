@@ -22,7 +22,7 @@ use crate::state::{tenant, unanswered};
 
 /// The chains of the caller's tenant.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Partitions {
+pub(crate) struct Listing {
     /// Name of the installation and code of the tenant: every chain's first hash contains both.
     origin: String,
     tenant: String,
@@ -62,12 +62,12 @@ impl From<Partition> for Chain {
 /// List partitions with their heads
 #[utoipa::path(
     get, path = "/api/v1/partitions", tag = "Partitions",
-    responses((status = 200, description = "By name; `system` only for those who may read it", body = Partitions), Refusals),
+    responses((status = 200, description = "By name; `system` only for those who may read it", body = Listing), Refusals),
 )]
 pub(crate) async fn list(
     extract::State(state): extract::State<State>,
     caller: Caller,
-) -> Result<Json<Partitions>, ApiError> {
+) -> Result<Json<Listing>, ApiError> {
     caller.require(Permission::Read)?;
     let tenant = tenant(&caller)?;
     let mut chains = state
@@ -85,7 +85,7 @@ pub(crate) async fn list(
     } else {
         Vec::new()
     };
-    Ok(Json(Partitions {
+    Ok(Json(Listing {
         origin: state.origin().to_owned(),
         tenant: tenant.code,
         partitions: chains.into_iter().map(Chain::from).collect(),

@@ -27,11 +27,11 @@ pub(crate) enum Read<'a> {
 #[derive(Default)]
 pub(super) struct Windows {
     open: HashMap<Key, Window>,
-    bytes: HashMap<Uuid, usize>,
 }
 
+/// What reads have in common that share a record.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct Key {
     tenant: Uuid,
     principal: Principal,
     /// Filter terms of a list, times aside: a reader that follows the log moves them all the time.
@@ -49,38 +49,18 @@ struct Window {
 }
 
 impl Windows {
-    pub(super) fn bytes_of(&self, tenant: Uuid) -> usize {
-        self.bytes.get(&tenant).copied().unwrap_or(0)
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        self.open.contains_key(key)
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.values().sum()
-    }
-
-    /// `false` when the read needs a new window and there is no room for one.
-    pub(super) fn count(
-        &mut self,
-        tenant: &Tenant,
-        principal: Principal,
-        read: &Read<'_>,
-        now: Timestamp,
-        room: bool,
-    ) -> bool {
-        let key = Key::of(tenant.id, principal, read);
-        if !room && !self.open.contains_key(&key) {
-            return false;
-        }
-        let size = key.bytes();
-        let window = self.open.entry(key).or_insert_with(|| {
-            *self.bytes.entry(tenant.id).or_default() += size;
-            Window {
-                tenant: tenant.clone(),
-                opened: Instant::now(),
-                count: 0,
-                first: now,
-                last: now,
-                ids: Vec::new(),
-            }
+    pub(super) fn count(&mut self, key: Key, tenant: &Tenant, read: &Read<'_>, now: Timestamp) {
+        let window = self.open.entry(key).or_insert_with(|| Window {
+            tenant: tenant.clone(),
+            opened: Instant::now(),
+            count: 0,
+            first: now,
+            last: now,
+            ids: Vec::new(),
         });
         window.count += 1;
         window.last = window.last.max(now);
@@ -90,28 +70,22 @@ impl Windows {
         {
             window.ids.push(*id);
         }
-        true
     }
 
-    /// Closes windows; gives what is to be recorded of each.
-    pub(super) fn take(&mut self, which: impl Fn(Uuid, Instant) -> bool) -> Vec<(Tenant, Value)> {
-        let ended = self
-            .open
-            .extract_if(|key, window| which(key.tenant, window.opened));
-        let mut entries = Vec::new();
-        for (key, window) in ended {
-            if let Some(bytes) = self.bytes.get_mut(&key.tenant) {
-                *bytes -= key.bytes();
-            }
-            entries.push((window.tenant.clone(), entry(&key, &window)));
-        }
-        self.bytes.retain(|_, bytes| *bytes > 0);
-        entries
+    /// Closes windows; gives their bytes and what is to be recorded of each.
+    pub(super) fn take(
+        &mut self,
+        which: impl Fn(Uuid, Instant) -> bool,
+    ) -> Vec<(Tenant, usize, Value)> {
+        self.open
+            .extract_if(|key, window| which(key.tenant, window.opened))
+            .map(|(key, window)| (window.tenant.clone(), key.bytes(), entry(&key, &window)))
+            .collect()
     }
 }
 
 impl Key {
-    fn of(tenant: Uuid, principal: Principal, read: &Read<'_>) -> Self {
+    pub(super) fn of(tenant: Uuid, principal: Principal, read: &Read<'_>) -> Self {
         let (terms, partition) = match read {
             Read::List(filter) => {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -130,7 +104,8 @@ impl Key {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// About what its window takes.
+    pub(super) fn bytes(&self) -> usize {
         let terms = self.terms.iter().flatten();
         let texts: usize = terms.map(|(name, value)| name.len() + value.len()).sum();
         OVERHEAD

@@ -2,6 +2,7 @@
 //! from the format's description alone. It never uses the `chain` crate.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -19,7 +20,10 @@ fn hash(pieces: &[&[u8]]) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// Recomputes every chain and returns how many entries it covered.

@@ -13,6 +13,7 @@ mod bulk;
 mod evidence;
 mod independent;
 mod list;
+mod logs;
 mod partitions;
 mod replicas;
 mod routes;
