@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../docs/configuration.md");
 const NO_OPTION: &str = "VERITRAIL_API_KEY";
 
 /// What stands between backticks and passes.
-fn named<'a>(text: &'a str, passes: impl Fn(&str) -> bool) -> BTreeSet<&'a str> {
+fn named(text: &str, passes: impl Fn(&str) -> bool) -> BTreeSet<&str> {
     text.split('`').filter(|word| passes(word)).collect()
 }
 

@@ -18,7 +18,14 @@ fn hash(pieces: &[&[u8]]) -> Bytes32 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = b"0123456789abcdef";
+    let pair = |byte: &u8| {
+        [
+            digits[usize::from(byte >> 4)],
+            digits[usize::from(byte & 15)],
+        ]
+    };
+    bytes.iter().flat_map(pair).map(char::from).collect()
 }
 
 /// Recomputes every chain of every tenant and returns how many entries it covered.

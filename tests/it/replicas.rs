@@ -31,10 +31,11 @@ async fn post_until_stored(
             continue;
         };
         match response.status() {
-            StatusCode::OK | StatusCode::CREATED => match response.json().await {
-                Ok(receipt) => return receipt,
-                Err(_) => continue,
-            },
+            StatusCode::OK | StatusCode::CREATED => {
+                if let Ok(receipt) = response.json().await {
+                    return receipt;
+                }
+            }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {}
             status => panic!("{status}: {}", response.text().await.unwrap()),
         }
