@@ -66,17 +66,30 @@ pub(crate) async fn run(
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let base = here(address)?;
+    // The services talk to each other past the connection cap of everybody else: a crowd must not
+    // keep the status feed from being read.
+    let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .context("cannot listen on loopback")?;
+    let inner = here(inside.local_addr()?)?;
     let services = tokio::select! {
-        services = start(data, installation, &base) => services?,
+        services = start(data, installation, &base, &inner) => services?,
         () = stop.cancelled() => return Ok(()),
     };
     let settings = config.http.settings()?;
     let mut beside = beside(config, &services, &settings).await?;
     let after = services.after.clone();
     let access = Access::from_ref(&services.log);
+    let router = router(services);
+    let internal = service::http::serve(inside, router.clone(), settings.clone(), after.clone());
+    beside.spawn(async {
+        if let Err(error) = internal.await {
+            tracing::error!(%error, "the services do not hear each other");
+        }
+    });
     let mut serving = tokio::spawn(service::http::serve(
         listener,
-        router(services),
+        router,
         settings,
         shutdown(stop),
     ));
@@ -115,6 +128,7 @@ async fn start(
     data: &DataDir,
     installation: &Installation,
     base: &Url,
+    inner: &Url,
 ) -> anyhow::Result<Services> {
     let secret = auth_service::Secret::read(&installation.secret)?;
     let url = &installation.database.url;
@@ -127,7 +141,7 @@ async fn start(
         secret_file: installation.secret.clone(),
         internal_secret: None,
         issuer: issuer.clone(),
-        log_url: base.clone(),
+        log_url: inner.clone(),
         invite_url: None,
         signing_algorithm: auth_service::Algorithm::EdDsa,
         key_lead_seconds: 300,
@@ -149,7 +163,7 @@ async fn start(
         readers: 8,
         allow_unsafe_server: false,
         auth: service::config::Auth {
-            auth_url: base.clone(),
+            auth_url: inner.clone(),
             issuer,
             internal: InternalSecret {
                 internal_secret: Some(secret.internal()),

@@ -67,12 +67,83 @@ fn a_first_start_makes_everything_and_a_second_changes_nothing() {
 }
 
 #[test]
+fn the_owner_takes_the_credentials_away_and_the_directory_with_them() {
+    let place = Place::new();
+    place.up().interrupt();
+    let moved = place.path.join("elsewhere");
+    fs::rename(place.path.join(".veritrail"), &moved).unwrap();
+    let data = moved.to_str().unwrap();
+    let up = place.up_with(&["--data", data]);
+    let credentials = fs::read_to_string(moved.join("credentials.json")).unwrap();
+    assert!(
+        credentials.contains(&format!("host={data}/socket")),
+        "the address of the database follows: {credentials}"
+    );
+    place.run(&["login", "--data", data]).good();
+    place.run(&["verify"]).good();
+    assert_eq!(up.interrupt(), 0);
+
+    // A copy of the directory would be another matter; without the file, nothing is made anew.
+    fs::remove_file(moved.join("credentials.json")).unwrap();
+    let up = place.up_with(&["--data", data]);
+    assert!(!moved.join("credentials.json").exists());
+    place.run(&["partitions"]).good();
+    assert_eq!(up.interrupt(), 0);
+}
+
+#[test]
+fn another_postgresql_is_used_and_left_alone() {
+    let (server, place) = (Place::new(), Place::new());
+    let owner = server.up();
+    let url = server.credentials()["database_url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut connection: sqlx::PgConnection = sqlx::Connection::connect(&url).await.unwrap();
+        let created = "create database other";
+        sqlx::Executor::execute(&mut connection, created)
+            .await
+            .unwrap();
+    });
+    let other = url.replace("/veritrail?", "/other?");
+    let up = place.up_with(&["--database-url", &other]);
+    assert!(!place.data("postgres").exists());
+    assert_eq!(place.credentials()["database_url"], other);
+    place.run(&["login"]).good();
+    place
+        .run(&["append", "door.opened", "actor=user:u-17"])
+        .good();
+    place.run(&["verify"]).good();
+    assert_eq!(up.interrupt(), 0);
+    assert!(postmaster(&server.path.join(".veritrail")).is_some());
+
+    // Another installation's secret does not open what this one sealed.
+    let stranger = Place::new();
+    let refused = stranger.run(&["up", "--listen", "127.0.0.1:0", "--database-url", &other]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(!stranger.data("credentials.json").exists());
+    let stranger = Place::new();
+    let renamed = ["--database-url", &other, "--origin", "audit.example.com"];
+    let refused = stranger.run(&[&["up", "--listen", "127.0.0.1:0"][..], &renamed].concat());
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(
+        refused.err.contains("veritrail.localhost"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(owner.interrupt(), 0);
+}
+
+#[test]
 fn people_are_told_address_docs_and_three_commands() {
     let place = Place::new();
-    let mut command = place.command(&["up", "--no-install", "--listen", "127.0.0.1:0"]);
+    // Where others could reach it.
+    let mut command = place.command(&["up", "--no-install", "--listen", "0.0.0.0:0"]);
     command
         .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null());
+        .stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     let mut said = Vec::new();
@@ -84,7 +155,10 @@ fn people_are_told_address_docs_and_three_commands() {
     }
     let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
+    let mut noted = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut noted).unwrap();
     assert!(child.wait().unwrap().success());
+    assert!(noted.contains("warning: others can reach"), "{noted}");
     let said = said.join("\n");
     for part in [
         "http://127.0.0.1:",
@@ -152,7 +226,7 @@ fn the_end_of_postgresql_is_the_end_of_up() {
     kill_process(server, Signal::QUIT).unwrap();
     wait_for_end(server);
     assert_eq!(up.end(), 2);
-    let said = fs::read_to_string(place.path.join("up.err")).unwrap();
+    let said = place.said();
     assert!(said.contains("PostgreSQL ended"), "{said}");
     // What was in progress is recovered at the next start.
     assert_eq!(place.up().interrupt(), 0);

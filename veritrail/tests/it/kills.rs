@@ -29,7 +29,7 @@ fn kill_when(place: &Place, name: &str) {
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
     let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
     inotify::add_watch(&watch, place.path.join(".veritrail"), flags).unwrap();
-    let mut child = place.spawn_up();
+    let mut child = place.spawn_up(&[]);
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut events = inotify::Reader::new(&watch, &mut buffer);
     loop {

@@ -70,8 +70,9 @@ impl Place {
     }
 
     /// `up` on a free port, not waited for.
-    pub(crate) fn spawn_up(&self) -> Child {
-        let arguments = ["--json", "up", "--no-install", "--listen", "127.0.0.1:0"];
+    pub(crate) fn spawn_up(&self, more: &[&str]) -> Child {
+        let mut arguments = vec!["--json", "up", "--no-install", "--listen", "127.0.0.1:0"];
+        arguments.extend(more);
         let log = fs::OpenOptions::new()
             .append(true)
             .create(true)
@@ -86,16 +87,18 @@ impl Place {
 
     /// `up` on a free port, ready.
     pub(crate) fn up(&self) -> Up {
-        let mut child = self.spawn_up();
+        self.up_with(&[])
+    }
+
+    /// The same with more options.
+    pub(crate) fn up_with(&self, more: &[&str]) -> Up {
+        let mut child = self.spawn_up(more);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             child.wait().unwrap();
-            panic!(
-                "not ready ({error}): {}",
-                fs::read_to_string(self.path.join("up.err")).unwrap()
-            )
+            panic!("not ready ({error}): {}", self.said())
         });
         let address = ready["address"].as_str().unwrap().to_owned();
         Up {
@@ -103,6 +106,11 @@ impl Place {
             stdout,
             address,
         }
+    }
+
+    /// What every `up` here wrote to standard error.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.path.join("up.err")).unwrap()
     }
 
     /// What `credentials.json` holds.
