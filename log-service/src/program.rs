@@ -1,5 +1,6 @@
 //! The program `log-service`: one listener for the API, one for metrics, until a signal.
 
+use anyhow::Context as _;
 use clap::{Args, Parser};
 use secrecy::{ExposeSecret as _, SecretString};
 use service::Shutdown;
@@ -68,13 +69,15 @@ impl Serve {
         service::metrics::init()?;
         let shutdown = Shutdown::on_signals()?;
         let settings = self.http.settings()?;
-        let listener = TcpListener::bind(self.listen.listen).await?;
+        let listener = TcpListener::bind(self.listen.listen)
+            .await
+            .context("LISTEN")?;
         // The pollers of auth-service and the access records outlive the last request.
         let after = Shutdown::new();
         let state = State::start(self.config, &after).await?;
         let beside = tokio::spawn(crate::run(state.clone(), after.clone()));
         if let Some(address) = self.telemetry.admin_listen {
-            let admin = TcpListener::bind(address).await?;
+            let admin = TcpListener::bind(address).await.context("ADMIN_LISTEN")?;
             let router = service::metrics::router();
             tokio::spawn(service::http::serve(
                 admin,
