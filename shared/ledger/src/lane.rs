@@ -51,7 +51,6 @@ pub struct Lane {
     paused_until: Duration,
     /// Session locks that the connection holds.
     held: Vec<i64>,
-    must_unlock: bool,
     last_error: Option<Arc<sqlx::Error>>,
     answers: Vec<(Ticket, Answer)>,
     lost_swaps: u64,
@@ -106,7 +105,6 @@ impl Lane {
             failures: 0,
             paused_until: Duration::ZERO,
             held: Vec::new(),
-            must_unlock: false,
             last_error: None,
             answers: Vec::new(),
             lost_swaps: 0,
@@ -180,7 +178,9 @@ impl Lane {
             return None;
         }
         loop {
-            if self.must_unlock {
+            // Requests may have been answered, or put back, while their chains' locks were held.
+            let front = self.work.front().map(|group| &group.step);
+            if !self.held.is_empty() && !matches!(front, Some(Step::Link | Step::Create(_))) {
                 return Some(self.send(now, Waiting::Unlock, Command::Unlock));
             }
             let group = match self.work.pop_front() {
@@ -191,7 +191,6 @@ impl Lane {
             if let Some(command) = self.plan(now, group) {
                 return Some(command);
             }
-            self.must_unlock = !self.held.is_empty();
         }
     }
 

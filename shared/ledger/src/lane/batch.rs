@@ -185,8 +185,11 @@ impl Batch {
     /// What a request would have stored, by index.
     pub(super) fn attempted(&self, linked: &Linked) -> Vec<(usize, Hash)> {
         let rows = linked.rows.iter().enumerate();
-        rows.filter_map(|(index, row)| Some((index, self.swap.rows[row.as_ref()?.0].link.hash)))
-            .collect()
+        rows.filter_map(|(index, row)| match row {
+            Some((row, false)) => Some((index, self.swap.rows[*row].link.hash)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// Lookups of the ids that turned out to be taken.

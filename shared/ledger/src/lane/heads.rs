@@ -26,6 +26,9 @@ struct Known {
     current: Option<(u32, Head)>,
     /// The last head that this lane acknowledged entries of.
     acknowledged: Option<(u32, Head)>,
+    /// A later one, read back and acknowledged to someone who had posted it before. It takes the
+    /// place of `acknowledged` once that is known to be there still.
+    read_back: Option<(u32, Head)>,
     locked_batches: u32,
     /// The database went back behind what was acknowledged. Stays until the process ends.
     stopped: bool,
@@ -36,6 +39,8 @@ struct Known {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Loading {
     Usable,
+    /// There is more to compare it with: it has to be loaded once more.
+    Again,
     Missing,
     RolledBack,
 }
@@ -72,9 +77,11 @@ impl Heads {
         let known = self.chains.entry(key.clone()).or_default();
         known.used = used;
         known.current = None;
-        if known
-            .acknowledged
-            .is_some_and(|before| !extends(before, loaded))
+        let gone = known.read_back.is_some() && loaded.is_none();
+        if gone
+            || known
+                .acknowledged
+                .is_some_and(|before| !extends(before, loaded))
         {
             known.stopped = true;
         }
@@ -85,6 +92,10 @@ impl Heads {
             self.chains.remove(key);
             return Loading::Missing;
         };
+        if let Some(read_back) = known.read_back.take() {
+            known.acknowledged = Some(read_back);
+            return Loading::Again;
+        }
         known.current = Some((loaded.generation, loaded.head));
         self.forget_oldest();
         Loading::Usable
@@ -119,8 +130,10 @@ impl Heads {
         let later = |(generation, before): (u32, Head)| {
             (generation, before.size) < (stored.generation, head.size)
         };
-        if known.acknowledged.is_none_or(later) {
-            known.acknowledged = Some((stored.generation, head));
+        if known.acknowledged.is_none_or(later) && known.read_back.is_none_or(later) {
+            known.read_back = Some((stored.generation, head));
+            // A head from before must not be linked to: this entry would have gone unnoticed.
+            known.current = None;
         }
     }
 

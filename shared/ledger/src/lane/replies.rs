@@ -26,7 +26,6 @@ impl Lane {
             }
             (Waiting::Unlock, Reply::Unlocked) => {
                 self.held.clear();
-                self.must_unlock = false;
             }
             (Waiting::Load(group, keys), Reply::Loaded { clock, heads }) => {
                 self.clock.measure(sent, now, clock);
@@ -52,10 +51,15 @@ impl Lane {
 
     fn loaded(&mut self, group: Group, keys: Vec<Key>, heads: Vec<Option<Loaded>>) {
         let mut missing: BTreeSet<Key> = BTreeSet::new();
+        let mut again = false;
         for (key, head) in keys.into_iter().zip(heads) {
-            // Requests learn of a rollback when they are settled, right before the next statement.
-            if self.heads.loaded(&key, head) == Loading::Missing {
-                missing.insert(key);
+            match self.heads.loaded(&key, head) {
+                Loading::Missing => {
+                    missing.insert(key);
+                }
+                Loading::Again => again = true,
+                // Requests learn of a rollback when they are settled, right before the next statement.
+                Loading::Usable | Loading::RolledBack => {}
             }
         }
         let mut create = BTreeMap::new();
@@ -71,10 +75,12 @@ impl Lane {
             }
             pendings.push(pending);
         }
-        let step = if create.is_empty() {
-            Step::Link
-        } else {
+        let step = if !create.is_empty() {
             Step::Create(create)
+        } else if again {
+            Step::Begin
+        } else {
+            Step::Link
         };
         self.work.push_front(Group { pendings, step });
     }
@@ -113,7 +119,9 @@ impl Lane {
                 pending.learn(found);
             }
         }
-        self.again(batch.deferred, Vec::new());
+        let mut deferred = Group::new(batch.deferred);
+        self.settle(&mut deferred);
+        self.again(deferred.pendings, Vec::new());
         self.again(again, finds);
     }
 
@@ -126,6 +134,8 @@ impl Lane {
                 pending.learn(found);
             }
         }
+        // Now, and not when the group's turn comes: what was read may be gone by then.
+        self.settle(&mut group);
         self.work.push_front(group);
     }
 
@@ -173,7 +183,6 @@ impl Lane {
 
     /// After a failure on a living connection: `sent` are the requests that the statement was for.
     fn put_back(&mut self, waiting: Waiting, sent: impl FnOnce(&mut Self, Vec<Pending>)) {
-        self.must_unlock = !self.held.is_empty();
         let (pendings, deferred) = waiting.into_pendings();
         self.again(deferred, Vec::new());
         sent(self, pendings);
@@ -198,7 +207,6 @@ impl Lane {
         self.last_error = Some(error);
         self.connected = false;
         self.held.clear();
-        self.must_unlock = false;
         self.heads.unload();
         let waiting = match waiting {
             Waiting::Swap(mut batch) => {

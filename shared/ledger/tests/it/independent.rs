@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ledger::Tenant;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgPool, Row as _};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::database::ORIGIN;
 
 /// Recomputes every hash of the database's chains, and compares heads and ids. Gives each chain's size.
-pub(crate) async fn verify(pool: &PgPool, codes: &[(Uuid, &str)]) -> BTreeMap<(Uuid, String), i64> {
+pub(crate) async fn verify(pool: &PgPool, tenants: &[&Tenant]) -> BTreeMap<(Uuid, String), i64> {
     let mut sizes = BTreeMap::new();
     let chains = sqlx::query(
         "select tenant, partition, generation, size, hash, received_at from ledger.chains",
@@ -23,7 +24,8 @@ pub(crate) async fn verify(pool: &PgPool, codes: &[(Uuid, &str)]) -> BTreeMap<(U
     for chain in chains {
         let tenant: Uuid = chain.get("tenant");
         let partition: String = chain.get("partition");
-        let (_, code) = codes.iter().find(|(id, _)| *id == tenant).unwrap();
+        let known = tenants.iter().find(|known| known.id == tenant);
+        let code = known.unwrap().code.as_str();
         let size = verify_chain(
             pool,
             tenant,
@@ -120,12 +122,12 @@ async fn verify_chain(
     i64::try_from(rows.len()).unwrap()
 }
 
-/// Test entries have simple parts, for which serde_json's sorted maps give the canonical text.
-fn personal(salt: Option<Vec<u8>>, parts: Option<&str>) -> String {
+/// Test entries have simple parts, for which `serde_json`'s sorted maps give the canonical text.
+fn personal(salt: Option<&[u8]>, parts: Option<&str>) -> String {
     let parts: BTreeMap<String, Value> =
         parts.map_or_else(BTreeMap::new, |p| serde_json::from_str(p).unwrap());
     let digests = parts.iter().map(|(name, value)| {
-        let salt = salt.as_ref().unwrap();
+        let salt = salt.unwrap();
         let part_salt = sha256(&[b"veritrail/salt/v1\n", salt, name.as_bytes()]);
         let text = value.to_string();
         let digest = sha256(&[
@@ -142,7 +144,9 @@ fn personal(salt: Option<Vec<u8>>, parts: Option<&str>) -> String {
 
 fn sha256(pieces: &[&[u8]]) -> Vec<u8> {
     let mut hasher = Sha256::new();
-    pieces.iter().for_each(|piece| hasher.update(piece));
+    for piece in pieces {
+        hasher.update(piece);
+    }
     hasher.finalize().to_vec()
 }
 

@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod appending;
+mod auditing;
 mod database;
 mod independent;
+mod reading;
+mod refusing;
+mod replicas;

@@ -1,0 +1,279 @@
+//! What the database itself refuses, by grants, triggers and views, and which servers the ledger
+//! refuses.
+
+use ledger::{Error, Ledger};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::database::{Database, append, entry, tenant};
+
+/// Runs statements in one transaction as a role; gives the error's SQLSTATE and text.
+async fn refused(pool: &PgPool, role: &str, statements: &str) -> (String, String) {
+    let statements = format!("begin; set local role {role}; {statements}; commit");
+    let mut connection = pool.acquire().await.unwrap();
+    let outcome = sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(&mut *connection)
+        .await;
+    sqlx::raw_sql("rollback")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    match outcome {
+        Ok(_) => (String::new(), "accepted".to_owned()),
+        Err(sqlx::Error::Database(error)) => (
+            error.code().unwrap_or_default().into_owned(),
+            error.message().to_owned(),
+        ),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+const DENIED: &str = "42501";
+
+#[sqlx::test(migrations = false)]
+async fn entries_can_be_changed_by_nobody(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let ledger = database.ledger().await;
+    append(
+        &ledger,
+        &tenant("acme"),
+        "default",
+        vec![entry("default", 0)],
+    )
+    .await
+    .unwrap();
+    let changes = [
+        "update ledger.entries set event = event",
+        "update ledger.entries set parts = null",
+        "delete from ledger.entries",
+        "truncate ledger.entries",
+        "update ledger.entry_ids set seq = seq",
+        "delete from ledger.entry_ids",
+        "truncate ledger.entry_ids",
+        "update ledger.chains set size = size - 1",
+        "update ledger.chains set size = size",
+        "delete from ledger.chains",
+        "truncate ledger.chains",
+    ];
+    for role in [
+        "veritrail_append",
+        "veritrail_read",
+        "veritrail_owner",
+        "postgres",
+    ] {
+        for change in changes {
+            let (code, message) = refused(&database.pool, role, change).await;
+            assert_eq!(code, DENIED, "{role}: {change}: {message}");
+            // Who holds the grant is stopped by the trigger.
+            let granted = match role {
+                "veritrail_append" => change.contains("set size"),
+                role => role != "veritrail_read",
+            };
+            assert_eq!(
+                message.ends_with("is refused"),
+                granted,
+                "{role}: {change}: {message}"
+            );
+        }
+    }
+    let insert = "insert into ledger.chains (tenant, partition, generation, hash, size) values (gen_random_uuid(), 'x', 1, '', 5)";
+    assert_eq!(
+        refused(&database.pool, "veritrail_append", insert).await.0,
+        DENIED
+    );
+}
+
+#[sqlx::test(migrations = false)]
+async fn maintenance_erases_parts_and_nothing_else(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let ledger = database.ledger().await;
+    append(
+        &ledger,
+        &tenant("acme"),
+        "default",
+        vec![entry("default", 0)],
+    )
+    .await
+    .unwrap();
+    let maintain = "veritrail_maintain";
+    for column in [
+        "event = event || ' '",
+        "seq = seq + 1",
+        "hash = decode(repeat('00', 32), 'hex')",
+        "id = gen_random_uuid()",
+    ] {
+        let change = format!("update ledger.entries set {column}");
+        let (code, message) = refused(&database.pool, maintain, &change).await;
+        assert_eq!(code, DENIED, "{column}: {message}");
+        assert!(message.contains("can be erased"), "{message}");
+    }
+    let erase = "update ledger.entries set parts = null, salt = null, residue = '{}'";
+    assert_eq!(refused(&database.pool, maintain, erase).await.1, "accepted");
+    for other in [
+        "delete from ledger.entry_ids",
+        "delete from ledger.chains",
+        "insert into ledger.entries table ledger.entries",
+    ] {
+        assert_eq!(
+            refused(&database.pool, maintain, other).await.0,
+            DENIED,
+            "{other}"
+        );
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn views_show_one_tenant_and_raise_without_one(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let ledger = database.ledger().await;
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        append(&ledger, tenant, "default", vec![entry("default", 0)])
+            .await
+            .unwrap();
+    }
+    let reader = "veritrail_read";
+    for table in [
+        "entries",
+        "entry_ids",
+        "chains",
+        "installation",
+        "migrations",
+    ] {
+        let select = format!("select from ledger.{table}");
+        assert_eq!(
+            refused(&database.pool, reader, &select).await.0,
+            DENIED,
+            "{table}"
+        );
+    }
+    for view in ["tenant_entries", "tenant_entry_ids", "tenant_chains"] {
+        let select = format!("select count(*) from ledger.{view}");
+        let (code, message) = refused(&database.pool, reader, &select).await;
+        assert!(
+            ["42704", "22P02"].contains(&code.as_str()),
+            "{view} without a tenant: {code} {message}"
+        );
+        let mut transaction = database.pool.begin().await.unwrap();
+        let setting = format!(
+            "set local role {reader}; set local ledger.tenant = '{}'",
+            acme.id
+        );
+        sqlx::raw_sql(AssertSqlSafe(setting))
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        let seen: i64 = sqlx::query_scalar(AssertSqlSafe(select))
+            .fetch_one(&mut *transaction)
+            .await
+            .unwrap();
+        assert_eq!(seen, 1, "{view}");
+        let others = format!(
+            "select count(*) from ledger.{view} where tenant = '{}'",
+            globex.id
+        );
+        let others: i64 = sqlx::query_scalar(AssertSqlSafe(others))
+            .fetch_one(&mut *transaction)
+            .await
+            .unwrap();
+        assert_eq!(others, 0, "{view}");
+        transaction.commit().await.unwrap();
+        // The setting went with its transaction.
+        let (code, _) = refused(
+            &database.pool,
+            reader,
+            &format!("select count(*) from ledger.{view}"),
+        )
+        .await;
+        assert_ne!(code, "", "{view} after the transaction");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn migrating_again_changes_nothing(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let (one, two) = tokio::join!(
+        ledger::migrate(&database.url),
+        ledger::migrate(&database.url)
+    );
+    one.unwrap();
+    two.unwrap();
+    let owned: i64 = sqlx::query_scalar(
+        "select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+          where n.nspname = 'ledger' and pg_get_userbyid(c.relowner) <> 'veritrail_owner'",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        owned, 0,
+        "everything belongs to the owner, who cannot log in"
+    );
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_login_without_rights_of_its_own_is_enough(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let login = format!("login_{}", uuid::Uuid::now_v7().simple());
+    let statements =
+        format!("create role {login} login; grant veritrail_append, veritrail_read to {login}");
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let mut config = database.config();
+    config.url = database
+        .url
+        .replacen("postgres://postgres", &format!("postgres://{login}"), 1)
+        .into();
+    let ledger = Ledger::start(config).await.unwrap();
+    let acme = tenant("acme");
+    append(&ledger, &acme, "default", vec![entry("default", 0)])
+        .await
+        .unwrap();
+    assert_eq!(ledger.partitions(&acme).await.unwrap()[0].size, 1);
+    ledger.stop().await;
+    sqlx::raw_sql(AssertSqlSafe(format!("drop role {login}")))
+        .execute(&database.pool)
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_first_start_names_the_installation(pool: PgPool) {
+    let database = Database::new(pool).await;
+    database.ledger().await.stop().await;
+    for (origin, other) in [("other.example.com", true), ("Not An Origin", false)] {
+        let mut config = database.config();
+        config.origin = origin.to_owned();
+        match Ledger::start(config).await {
+            Err(Error::OtherOrigin { .. }) => assert!(other),
+            Err(Error::InvalidOrigin(_)) => assert!(!other),
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("{origin} is accepted"),
+        }
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_unsafe_server_is_refused_by_name(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let mut config = database.config();
+    config.allow_unsafe_server = false;
+    let fsync: String = sqlx::query_scalar("show fsync")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    let full_page_writes: String = sqlx::query_scalar("show full_page_writes")
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    match Ledger::start(config).await {
+        Ok(_) => assert_eq!((fsync.as_str(), full_page_writes.as_str()), ("on", "on")),
+        Err(Error::UnsafeServer { setting: "fsync" }) => assert_eq!(fsync, "off"),
+        Err(Error::UnsafeServer { setting }) => assert_eq!(
+            (setting, full_page_writes.as_str()),
+            ("full_page_writes", "off")
+        ),
+        Err(error) => panic!("{error}"),
+    }
+}
