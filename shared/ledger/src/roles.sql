@@ -48,10 +48,6 @@ exception when insufficient_privilege then
   raise notice 'this role may not create the extension timescaledb; entries will be a plain table';
 end $$;
 
--- Whoever holds select on a hypertable could otherwise read its chunks past the views.
-do $$
-begin
-  if exists (select from pg_namespace where nspname = '_timescaledb_internal' and pg_has_role(nspowner, 'usage')) then
-    revoke usage on schema _timescaledb_internal from public;
-  end if;
-end $$;
+-- TimescaleDB looks into its internal schema with the rights of whoever opens a session, so usage on it
+-- is not revoked: every role without it, also those of other services, would be refused at its first
+-- query. Chunks give the rights of their hypertable, and readers have none on that.

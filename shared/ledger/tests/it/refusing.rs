@@ -189,6 +189,54 @@ async fn views_show_one_tenant_and_raise_without_one(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn chunks_show_readers_nothing(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let ledger = database.ledger().await;
+    append(
+        &ledger,
+        &tenant("acme"),
+        "default",
+        vec![entry("default", 0)],
+    )
+    .await
+    .unwrap();
+    let chunks: Vec<String> = sqlx::query_scalar(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'ledger.entries'::regclass",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let timescale: bool = sqlx::query_scalar(
+        "select exists (select from pg_extension where extname = 'timescaledb')",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        chunks.is_empty(),
+        !timescale,
+        "a hypertable where it can be one"
+    );
+    for chunk in chunks {
+        for statement in ["select from", "delete from", "truncate"] {
+            let statement = format!("{statement} {chunk}");
+            let (code, _) = refused(&database.pool, "veritrail_read", &statement).await;
+            assert_eq!(code, DENIED, "{statement}");
+        }
+        for statement in ["delete from", "update"] {
+            let rest = if statement == "update" {
+                "set seq = 0"
+            } else {
+                ""
+            };
+            let statement = format!("{statement} {chunk} {rest}");
+            let (code, _) = refused(&database.pool, "veritrail_owner", &statement).await;
+            assert_eq!(code, DENIED, "{statement}");
+        }
+    }
+}
+
+#[sqlx::test(migrations = false)]
 async fn migrating_again_changes_nothing(pool: PgPool) {
     let database = Database::new(pool).await;
     let (one, two) = tokio::join!(
