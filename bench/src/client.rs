@@ -76,22 +76,6 @@ impl Client {
         answer(self.request(Method::POST, path, token).json(body)).await
     }
 
-    pub(crate) async fn get(&self, path: &str, token: &Token) -> Result<Value> {
-        answer(self.request(Method::GET, path, token)).await
-    }
-
-    /// Number of entries of a partition.
-    pub(crate) async fn size(&self, partition: &str, token: &Token) -> Result<u64> {
-        let list = self.get("/api/v1/partitions", token).await?;
-        let all = list["partitions"]
-            .as_array()
-            .context("no list of partitions")?;
-        let found = all.iter().find(|one| one["partition"] == partition);
-        found
-            .and_then(|one| one["size"].as_u64())
-            .with_context(|| format!("no size of {partition}"))
-    }
-
     /// Evidence of the entries from seq `from` to before `to`: JSON lines.
     pub(crate) async fn evidence(
         &self,

@@ -21,6 +21,10 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub(crate) rounds: u64,
 
+    /// Seconds to wait, before each measurement, for others to leave the machine alone
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(crate) patience: u64,
+
     /// Entries that are there before the appends of `size`; 1.5 KB of disk each
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     pub(crate) entries: u64,

@@ -31,9 +31,6 @@ const CONNECTIONS: u64 = 64;
 /// Cores that others may use when a measurement starts.
 const QUIET: f64 = 0.25;
 
-/// Seconds to wait for that.
-const PATIENCE: usize = 30;
-
 /// What the rows have in common.
 struct Bench<'a> {
     config: &'a Config,
@@ -160,7 +157,7 @@ impl Bench<'_> {
 
     /// Waits until the rest of the machine is quiet, for a bounded time.
     async fn quiet(&self, watch: &Watch) -> Result<()> {
-        for _ in 0..PATIENCE {
+        for _ in 0..self.config.patience {
             let before = watch.now()?;
             sleep(Duration::from_secs(1)).await;
             if (watch.now()? - before).others() < QUIET {
@@ -182,7 +179,7 @@ impl Bench<'_> {
         self.quiet(&watch).await?;
         let into = Into::One(trail.chain.partition.clone());
         let requests = singles(&trail.writer.text, ids, &into, CONNECTIONS);
-        let before = trail.size().await?;
+        let before = trail.size()?;
         let load = Load {
             address: system.address,
             requests,

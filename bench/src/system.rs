@@ -165,7 +165,8 @@ impl System {
 
     /// The default tenant's trail in one partition.
     pub(crate) async fn trail(&self, partition: &str) -> Result<Trail> {
-        Trail::open(&self.client(), self.client(), &self.credentials, partition).await
+        let client = self.client();
+        Trail::open(&client, client.clone(), &self.credentials, partition).await
     }
 
     pub(crate) fn database(&self) -> Result<Database> {

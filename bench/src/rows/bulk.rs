@@ -41,7 +41,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             ("4 × bulk of 1,000, own ids v7", Ids::V7),
         ] {
             bench.quiet(&watch).await?;
-            let before = trail.size().await?;
+            let before = trail.size()?;
             let requests = requests(&trail.writer.text, ids, "default");
             let load = Load {
                 address: system.address,

@@ -33,7 +33,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             requests,
             rate: Some(full.rate() / 2.0),
         };
-        let before = trail.size().await?;
+        let before = trail.size()?;
         let half = load::run(load, bench.config.seconds, &watch).await?;
         trail.check(before, &[&half]).await?;
         bench

@@ -55,8 +55,8 @@ async fn compare(bench: &mut Bench<'_>, running: &Running, watch: &Watch) -> Res
     let mut ratios = vec![];
     for _ in 0..bench.config.rounds {
         let trail = running.trail("default").await?;
-        let one = load(bench, running, watch, &trail, &running.logs[..1]).await?;
-        let two = load(bench, running, watch, &trail, &running.logs).await?;
+        let one = load(bench, watch, &trail, &running.logs[..1]).await?;
+        let two = load(bench, watch, &trail, &running.logs).await?;
         ratios.push(two / one);
     }
     let name = "two log-services on one chain ÷ one";
@@ -67,7 +67,6 @@ async fn compare(bench: &mut Bench<'_>, running: &Running, watch: &Watch) -> Res
 /// Appends a second through some of the log-services, with the same connections in all.
 async fn load(
     bench: &mut Bench<'_>,
-    running: &Running,
     watch: &Watch,
     trail: &Trail,
     logs: &[SocketAddr],
@@ -86,11 +85,10 @@ async fn load(
             rate: None,
         });
     }
-    let before = trail.size().await?;
+    let before = trail.size()?;
     let measured = load::run_all(loads, bench.config.seconds, watch).await?;
     let all: Vec<&Measured> = measured.iter().collect();
     trail.check(before, &all).await?;
-    ensure!(running.logs.len() == 2, "two log-services run");
     let whole = together(&measured);
     let name = format!(
         "64 × single, programs of their own, {} log-service",

@@ -25,7 +25,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     progress("verification");
     let watch = system.watch();
     let trail = system.trail("default").await?;
-    while trail.size().await? < ENTRIES {
+    while trail.size()? < ENTRIES {
         let requests = bulk::requests(&trail.writer.text, Ids::Server, "default");
         let load = Load {
             address: system.address,
