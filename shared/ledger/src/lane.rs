@@ -174,19 +174,19 @@ impl Lane {
                 self.send(now, Waiting::Connect, Command::Connect { wait })
             });
         }
-        if now.steady < self.paused_until {
-            return None;
-        }
         loop {
             // Requests may have been answered, or put back, while their chains' locks were held.
             let front = self.work.front().map(|group| &group.step);
             if !self.held.is_empty() && !matches!(front, Some(Step::Link | Step::Create(_))) {
                 return Some(self.send(now, Waiting::Unlock, Command::Unlock));
             }
+            if now.steady < self.paused_until {
+                return None;
+            }
             let group = match self.work.pop_front() {
                 Some(group) => group,
                 None if self.queue.is_empty() => return None,
-                None => Group::new(self.queue.take()),
+                None => Group::new(self.queue.fill(Vec::new(), |_| true)),
             };
             if let Some(command) = self.plan(now, group) {
                 return Some(command);
@@ -226,7 +226,16 @@ impl Lane {
                 let command = Command::Load { chains: loads };
                 Some(self.send(now, Waiting::Load(group, keys), command))
             }
-            Step::Link => self.link(now, group),
+            Step::Link => {
+                // What arrived while the heads were read, or their locks waited for, comes along.
+                let (heads, held) = (&self.heads, &self.held);
+                let ready = |key: &Key| {
+                    let locked = || held.contains(&key.number().cast_signed());
+                    heads.current(key).is_some() && (!heads.wants_lock(key) || locked())
+                };
+                group.pendings = self.queue.fill(group.pendings, ready);
+                self.link(now, group)
+            }
         }
     }
 

@@ -69,11 +69,15 @@ impl Queue {
         true
     }
 
-    /// The next batch: whole requests, one tenant after the other.
-    pub(super) fn take(&mut self) -> Vec<Pending> {
-        let mut batch = Vec::new();
-        let (mut entries, mut bytes) = (0, 0);
-        let mut chains: HashSet<Key> = HashSet::new();
+    /// Fills a batch up with whole requests, one tenant after the other, of chains that are `ready`.
+    pub(super) fn fill(
+        &mut self,
+        mut batch: Vec<Pending>,
+        ready: impl Fn(&Key) -> bool,
+    ) -> Vec<Pending> {
+        let mut entries: usize = batch.iter().map(|p| p.request.entries.len()).sum();
+        let mut bytes: usize = batch.iter().map(|pending| pending.bytes).sum();
+        let mut chains: HashSet<Key> = batch.iter().map(|p| p.key.clone()).collect();
         // Tenants whose next request did not fit: they begin the next batch.
         let mut passed = Vec::new();
         while entries < BATCH_ENTRIES
@@ -85,7 +89,7 @@ impl Queue {
             let fits = entries + next.request.entries.len() <= BATCH_ENTRIES
                 && bytes + next.bytes <= BATCH_BYTES
                 && (chains.len() < BATCH_CHAINS || chains.contains(&next.key));
-            if !batch.is_empty() && !fits {
+            if (!batch.is_empty() && !fits) || !ready(&next.key) {
                 passed.push(tenant);
                 continue;
             }

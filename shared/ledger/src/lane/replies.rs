@@ -155,10 +155,13 @@ impl Lane {
         match failure {
             Failure::Lost(error) => self.lost(waiting, error),
             Failure::Transient(error) | Failure::Refused(error) | Failure::IdTaken(error)
-                if matches!(waiting, Waiting::Connect | Waiting::Unlock) =>
+                if matches!(waiting, Waiting::Connect) =>
             {
                 self.lost(waiting, error);
             }
+            // The connection lives and still has its locks: `next` tries again.
+            Failure::Transient(_) | Failure::Refused(_) | Failure::IdTaken(_)
+                if matches!(waiting, Waiting::Unlock) => {}
             Failure::Transient(error) => {
                 self.failures += 1;
                 self.paused_until = now.steady + pause(self.failures);

@@ -6,6 +6,7 @@ mod appending;
 mod auditing;
 mod database;
 mod independent;
+mod outages;
 mod reading;
 mod refusing;
 mod replicas;
