@@ -26,10 +26,9 @@ fn kind(error: &sqlx::Error) -> Kind {
         "23505" if database.constraint() == Some(IDS_KEY) => Kind::IdTaken,
         // Serialization, deadlock, lock and statement time-outs.
         "40001" | "40P01" | "55P03" | "57014" => Kind::Transient,
-        // Ended by an administrator, crashed, starting up; a standby.
-        "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" => Kind::Lost,
-        // A database that is gone, or closed for connections.
-        "3D000" | "55000" => Kind::Lost,
+        // Ended by an administrator, crashed, starting up; a standby; a database that is gone, or
+        // closed for connections.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25006" | "25P03" | "3D000" | "55000" => Kind::Lost,
         code => match code.get(..2) {
             // Connection exceptions, and logins refused.
             Some("08" | "28") => Kind::Lost,
