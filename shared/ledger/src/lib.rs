@@ -105,7 +105,7 @@ const IN_TRANSIT: usize = 4_096;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Ledger {
-    /// Checks the server and starts the lanes. The schema must be there: see [`migrate`].
+    /// Checks the server and starts the lanes. The schema must be there: see [`migrate()`].
     pub async fn start(config: Config) -> Result<Self, Error> {
         connect::check_server(&config).await?;
         let (stop, _) = watch::channel(false);
