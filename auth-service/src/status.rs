@@ -1,8 +1,6 @@
 //! The status feed, `GET /internal/status`: all that is not in order, for the services that check it at each request. Read in one statement, so it is one moment's truth.
 //! Lists revocations only for as long as a token from before may live; names no person.
 
-use std::collections::BTreeMap;
-
 use axum::extract;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
@@ -13,7 +11,6 @@ use service::status::StatusSet;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::secret::hex;
@@ -24,19 +21,8 @@ use crate::{State, docs};
 #[schema(as = StatusFeed)]
 pub(crate) struct Status {
     #[serde(flatten)]
-    #[schema(value_type = Object, example = json!({"tenants": {"0199d2f3-a1b4-7c6e-9d5c-2f1e8a7b6c5d": "archived"}, "principals": [], "keys": [], "not_before": {}}))]
+    #[schema(value_type = Object, example = json!({"tenants": {"0199d2f3-a1b4-7c6e-9d5c-2f1e8a7b6c5d": "archived"}, "principals": [], "keys": [], "not_before": {}, "settings": {}}))]
     set: StatusSet,
-    /// Only of tenants where a setting is not the default.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    settings: BTreeMap<Uuid, Settings>,
-}
-
-#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
-#[schema(as = StatusSettings)]
-struct Settings {
-    /// The tenant takes ids that look like e-mail addresses.
-    personal_ids: bool,
 }
 
 impl Status {

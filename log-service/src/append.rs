@@ -126,7 +126,8 @@ async fn store(
     // The body stays in its budget until the answer: its entries are in memory as long.
     let (_held, parsed) = parse(body, caller.principal, key, shape).await?;
     let entries = parsed.map_err(invalid)?;
-    check::entries(&caller, &entries, shape)?;
+    let personal_ids = state.access().takes_personal_ids(&caller);
+    check::entries(&caller, &entries, personal_ids, shape)?;
     let partition = entries[0].partition().to_owned();
 
     let caller = Arc::new(caller);

@@ -5,6 +5,7 @@
     reason = "a failed expectation is how a test reports"
 )]
 
+mod changes;
 mod documented;
 mod forge;
 mod independent;

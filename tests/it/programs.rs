@@ -91,12 +91,14 @@ impl Program {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().await.unwrap().code()
+        self.ends().await
     }
 
-    /// Its exit code, when it ends by itself.
+    /// Its exit code, when it ends by itself; all that it printed is read by then.
     pub(crate) async fn ends(&mut self) -> Option<i32> {
-        self.child.wait().await.unwrap().code()
+        let status = self.child.wait().await.unwrap();
+        while self.lines.changed().await.is_ok() {}
+        status.code()
     }
 }
 

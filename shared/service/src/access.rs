@@ -197,7 +197,12 @@ impl Access {
 
     async fn by_key(&self, key: &str, now: i64) -> Result<Caller, ApiError> {
         let digest = digest(key);
-        let known = self.known(&digest);
+        // After a change of the account's role or scopes only a new exchange tells what the key may.
+        let current = || {
+            let known = self.known(&digest);
+            known.filter(|known| !self.is_outdated(&known.caller))
+        };
+        let known = current();
         if let Some(known) = &known
             && known.fresh_until > now
         {
@@ -211,7 +216,7 @@ impl Access {
             (Err(_), Some(known)) => return Ok(known.caller.clone()),
             (Err(_), None) => desk.lock().await,
         };
-        if let Some(known) = self.known(&digest)
+        if let Some(known) = current()
             && known.fresh_until > now
         {
             return Ok(known.caller.clone());

@@ -36,6 +36,17 @@ pub struct StatusSet {
     /// Tokens of this principal issued before this Unix second are refused.
     #[serde(default)]
     pub not_before: BTreeMap<Uuid, i64>,
+    /// Only of tenants where a setting is not the default.
+    #[serde(default)]
+    pub settings: BTreeMap<Uuid, Settings>,
+}
+
+/// A tenant's settings that other services follow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The tenant takes ids that look like e-mail addresses.
+    #[serde(default)]
+    pub personal_ids: bool,
 }
 
 /// The newest known [`StatusSet`] and when it was last confirmed. Clones share it.

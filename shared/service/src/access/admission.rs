@@ -39,6 +39,21 @@ impl Access {
         self.admit_write(caller).is_ok()
     }
 
+    /// Whether the caller's tenant takes ids that look like e-mail addresses.
+    pub fn takes_personal_ids(&self, caller: &Caller) -> bool {
+        let (set, _) = self.inner.feed.read();
+        let tenant = caller.tenant.as_ref();
+        let settings = tenant.and_then(|tenant| set.settings.get(&tenant.id));
+        settings.is_some_and(|settings| settings.personal_ids)
+    }
+
+    /// Whether the status feed has cut off what this was issued as; a new token may be good.
+    pub(super) fn is_outdated(&self, caller: &Caller) -> bool {
+        let (set, _) = self.inner.feed.read();
+        let start = set.not_before.get(&caller.principal.id);
+        start.is_some_and(|start| caller.issued_at < *start)
+    }
+
     fn admit(&self, caller: &Caller, good_for: Duration, writes: bool) -> Result<(), ApiError> {
         let (set, age) = self.inner.feed.read();
         if age.is_none_or(|age| age > good_for) {
