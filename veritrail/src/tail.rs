@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::{Client, Purpose};
 use crate::config;
@@ -59,14 +60,11 @@ pub(crate) async fn run(config: config::Tail, output: Output) -> anyhow::Result<
     if !config.follow {
         return Ok(ExitCode::SUCCESS);
     }
-    loop {
-        tokio::select! {
-            stopped = tokio::signal::ctrl_c() => {
-                stopped?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            () = tokio::time::sleep(EVERY) => tail.follow().await?,
-        }
+    // One listener for the whole time, so that no Ctrl-C falls between two.
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = interrupts.recv() => Ok(ExitCode::SUCCESS),
+        failed = tail.forever() => failed,
     }
 }
 
@@ -85,6 +83,13 @@ impl Tail {
             self.next.insert(chain.partition, chain.size);
         }
         Ok(())
+    }
+
+    async fn forever(&mut self) -> anyhow::Result<ExitCode> {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.follow().await?;
+        }
     }
 
     /// Shows what came since.

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::veritrail::{Place, postmaster, wait_for_end};
 use rustix::process::{Signal, kill_process};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use crate::veritrail::{Place, postmaster, wait_for_end};
 
 fn mode(path: &std::path::Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -74,10 +76,12 @@ fn the_owner_takes_the_credentials_away_and_the_directory_with_them() {
     fs::rename(place.path.join(".veritrail"), &moved).unwrap();
     let data = moved.to_str().unwrap();
     let up = place.up_with(&["--data", data]);
-    let credentials = fs::read_to_string(moved.join("credentials.json")).unwrap();
+    let credentials = fs::read(moved.join("credentials.json")).unwrap();
+    let credentials: serde_json::Value = serde_json::from_slice(&credentials).unwrap();
+    let address = credentials["database_url"].as_str().unwrap();
     assert!(
-        credentials.contains(&format!("host={data}/socket")),
-        "the address of the database follows: {credentials}"
+        address.contains(&format!("host={data}/socket")),
+        "it follows: {address}"
     );
     place.run(&["login", "--data", data]).good();
     place.run(&["verify"]).good();
@@ -87,7 +91,16 @@ fn the_owner_takes_the_credentials_away_and_the_directory_with_them() {
     fs::remove_file(moved.join("credentials.json")).unwrap();
     let up = place.up_with(&["--data", data]);
     assert!(!moved.join("credentials.json").exists());
-    place.run(&["partitions"]).good();
+    let key = credentials["service"]["api_key"].as_str().unwrap();
+    let mut append = place.command(&[
+        "append",
+        "door.opened",
+        "actor=user:u",
+        "--server",
+        &up.address,
+    ]);
+    let appended = append.env("VERITRAIL_API_KEY", key).output().unwrap();
+    assert!(appended.status.success(), "what they open is still there");
     assert_eq!(up.interrupt(), 0);
 }
 
@@ -101,11 +114,8 @@ fn another_postgresql_is_used_and_left_alone() {
         .to_owned();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut connection: sqlx::PgConnection = sqlx::Connection::connect(&url).await.unwrap();
-        let created = "create database other";
-        sqlx::Executor::execute(&mut connection, created)
-            .await
-            .unwrap();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        connection.execute("create database other").await.unwrap();
     });
     let other = url.replace("/veritrail?", "/other?");
     let up = place.up_with(&["--database-url", &other]);
@@ -124,9 +134,13 @@ fn another_postgresql_is_used_and_left_alone() {
     let refused = stranger.run(&["up", "--listen", "127.0.0.1:0", "--database-url", &other]);
     assert_eq!(refused.code, 2, "{}", refused.err);
     assert!(!stranger.data("credentials.json").exists());
+    // With the secret, but under another name.
     let stranger = Place::new();
-    let renamed = ["--database-url", &other, "--origin", "audit.example.com"];
-    let refused = stranger.run(&[&["up", "--listen", "127.0.0.1:0"][..], &renamed].concat());
+    fs::create_dir(stranger.path.join(".veritrail")).unwrap();
+    fs::copy(place.data("secret"), stranger.data("secret")).unwrap();
+    let mut renamed = vec!["up", "--listen", "127.0.0.1:0", "--database-url", &other];
+    renamed.extend(["--origin", "audit.example.com"]);
+    let refused = stranger.run(&renamed);
     assert_eq!(refused.code, 2, "{}", refused.err);
     assert!(
         refused.err.contains("veritrail.localhost"),
