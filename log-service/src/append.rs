@@ -60,7 +60,7 @@ impl Shape {
 ///
 /// Answers when the entry is durable. An `id` of your own makes the request safe to repeat.
 #[utoipa::path(
-    post, path = "/api/v1/logs", tag = "Append",
+    post, path = "/api/v1/logs", operation_id = "append_entry", tag = "append",
     params(("idempotency-key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the entries without an id get one that follows from it")),
     request_body(content = NewEntry, example = json!({
         "action": "invoice.paid",
@@ -94,7 +94,7 @@ pub(crate) async fn append(
 ///
 /// All of them or none, consecutively, in one partition; at least one error for each bad entry.
 #[utoipa::path(
-    post, path = "/api/v1/logs/bulk", tag = "Append",
+    post, path = "/api/v1/logs/bulk", operation_id = "append_entries", tag = "append",
     params(("idempotency-key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the entries without an id get one that follows from it")),
     request_body(content = NewEntries, example = json!({"entries": [{"action": "invoice.created"}, {"action": "invoice.paid"}]})),
     responses(

@@ -1,5 +1,6 @@
 //! Partitions: the chains of a tenant, listed, created, given out as evidence and verified.
 
+mod asked;
 pub(crate) mod evidence;
 pub(crate) mod unclaimed;
 pub(crate) mod verify;
@@ -22,6 +23,7 @@ use crate::state::{tenant, unanswered};
 
 /// The chains of the caller's tenant.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PartitionList)]
 pub(crate) struct Listing {
     /// Name of the installation and code of the tenant: every chain's first hash contains both.
     origin: String,
@@ -35,6 +37,7 @@ pub(crate) struct Listing {
 
 /// One chain and its head.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PartitionHead)]
 pub(crate) struct Chain {
     partition: String,
     /// From 1; more only after a restore that lost entries.
@@ -61,7 +64,7 @@ impl From<Partition> for Chain {
 
 /// List partitions with their heads
 #[utoipa::path(
-    get, path = "/api/v1/partitions", tag = "Partitions",
+    get, path = "/api/v1/partitions", operation_id = "list_partitions", tag = "partitions",
     responses((status = 200, description = "By name; `system` only for those who may read it", body = Listing), Refusals),
 )]
 pub(crate) async fn list(
@@ -106,7 +109,7 @@ pub(crate) struct NewPartition {
 ///
 /// Recorded in `system` first. Admins, and service accounts with the scope `partitions:create`.
 #[utoipa::path(
-    post, path = "/api/v1/partitions", tag = "Partitions",
+    post, path = "/api/v1/partitions", operation_id = "create_partition", tag = "partitions",
     request_body(content = NewPartition, example = json!({"partition": "invoices"})),
     responses(
         (status = 201, description = "Created", body = NewPartition),

@@ -90,6 +90,7 @@ pub(crate) struct NewEntry {
 
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
+#[schema(as = EntryActivity)]
 pub(crate) enum Activity {
     Create,
     Read,
@@ -100,6 +101,7 @@ pub(crate) enum Activity {
 
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
+#[schema(as = EntrySeverity)]
 pub(crate) enum Severity {
     Info,
     Warning,
@@ -110,6 +112,7 @@ pub(crate) enum Severity {
 /// Who did it.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryActor)]
 pub(crate) struct Actor {
     /// Usual: user, service, system, agent, job, webhook, anonymous
     #[schema(pattern = "^[a-z][a-z0-9_]{0,31}$")]
@@ -128,6 +131,7 @@ pub(crate) struct Actor {
 /// For whom it was done.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryOnBehalfOf)]
 pub(crate) struct Principal {
     #[schema(pattern = "^[a-z][a-z0-9_]{0,31}$")]
     r#type: String,
@@ -140,6 +144,7 @@ pub(crate) struct Principal {
 /// What it was done to.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryTarget)]
 pub(crate) struct Target {
     #[schema(min_length = 1, max_length = 64)]
     r#type: String,
@@ -152,6 +157,7 @@ pub(crate) struct Target {
 /// A document that belongs to it, by its digest.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryAttachment)]
 pub(crate) struct Attachment {
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: String,
@@ -164,6 +170,7 @@ pub(crate) struct Attachment {
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryOutcome)]
 pub(crate) struct Outcome {
     status: Status,
     #[schema(max_length = 64)]
@@ -173,6 +180,7 @@ pub(crate) struct Outcome {
 
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
+#[schema(as = EntryOutcomeStatus)]
 pub(crate) enum Status {
     Success,
     Failure,
@@ -182,6 +190,7 @@ pub(crate) enum Status {
 /// What changed. `old` and `new` may be any JSON; absent, null and empty are three things.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryChange)]
 pub(crate) struct Change {
     #[schema(min_length = 1, max_length = 256)]
     field: String,
@@ -193,6 +202,7 @@ pub(crate) struct Change {
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EntryContext)]
 pub(crate) struct Context {
     ip: Option<String>,
     user_agent: Option<String>,
@@ -260,6 +270,7 @@ pub(crate) struct Entry {
 
 /// A page of a list.
 #[derive(ToSchema)]
+#[schema(as = EntryPage)]
 pub(crate) struct Page {
     entries: Vec<Entry>,
     /// For the next page; null when there is nothing left
@@ -274,6 +285,7 @@ pub(crate) struct Page {
 
 /// An entry whose stored texts cannot be read: somebody wrote to the database.
 #[derive(ToSchema)]
+#[schema(as = UnreadableEntry)]
 pub(crate) struct Unreadable {
     partition: String,
     generation: u32,
@@ -282,6 +294,7 @@ pub(crate) struct Unreadable {
 
 /// An entry in evidence form.
 #[derive(ToSchema)]
+#[schema(as = EntryEvidence)]
 pub(crate) struct Evidence {
     /// The exact text whose hash is the entry's
     document: String,
@@ -290,6 +303,7 @@ pub(crate) struct Evidence {
 }
 
 #[derive(ToSchema)]
+#[schema(as = EntryEvidencePart)]
 pub(crate) struct Part {
     /// The part's own salt: 32 hexadecimal digits
     salt: String,

@@ -13,13 +13,12 @@ use chain::Stored;
 use futures_util::stream;
 use ledger::read::{AuditHead, AuditRow};
 use ledger::{Audit, Limit, Order, Range, Tenant, Window};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use service::error::Problem;
 use service::extract::{Path, Query};
 use service::{ApiError, Caller, Permission};
-use utoipa::IntoParams;
 
+use super::asked::Stretch;
 use super::unclaimed::IdTableRow;
 use crate::State;
 use crate::access_record::{self, SYSTEM};
@@ -32,27 +31,13 @@ const PAGE: Limit = Limit {
     bytes: 1 << 20,
 };
 
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Asked {
-    /// First sequence number; 0 when left out.
-    from: Option<u64>,
-    /// Sequence number to stop before; the chain's size at the start when left out.
-    to: Option<u64>,
-    /// With the stored columns that the document does not hold, and with rows that are stored
-    /// outside the chain; the last line is the chain's head.
-    #[serde(default)]
-    columns: bool,
-}
-
 /// Get a partition in evidence form
 ///
 /// One JSON object a line, in the order of `seq`, streamed. A connection that ends early is an
 /// answer that failed.
 #[utoipa::path(
-    get, path = "/api/v1/partitions/{p}/evidence", tag = "Evidence",
-    params(("p" = String, Path, description = "Name of the partition")),
+    get, path = "/api/v1/partitions/{p}/evidence", operation_id = "get_partition_evidence", tag = "evidence",
+    params(("p" = String, Path, description = "Name of the partition"), Stretch),
     responses(
         (status = 200, description = "Lines", body = schema::Evidence, content_type = "application/jsonl"),
         (status = 404, description = "No such partition in this tenant", body = Problem, content_type = "application/problem+json"),
@@ -63,7 +48,7 @@ pub(crate) async fn evidence(
     extract::State(state): extract::State<State>,
     caller: Caller,
     Path(partition): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Stretch>,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::Audit)?;
     let tenant = tenant(&caller)?;

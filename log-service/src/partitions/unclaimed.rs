@@ -2,12 +2,13 @@
 //! leaves such rows, so each one tells that somebody wrote to the database.
 
 use axum::extract;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use service::extract::{Json, Query};
 use service::{ApiError, Caller, Permission};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::asked::IdStep;
 use crate::State;
 use crate::schema::Refusals;
 use crate::state::{tenant, unanswered};
@@ -15,16 +16,9 @@ use crate::state::{tenant, unanswered};
 /// Ids looked at in one answer.
 const STEP: u32 = 20_000;
 
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct After {
-    /// `next` of the answer before.
-    after: Option<Uuid>,
-}
-
 /// One step through the ids of a tenant.
 #[derive(Serialize, ToSchema)]
+#[schema(as = UnclaimedIds)]
 pub(crate) struct Unclaimed {
     ids: Vec<IdTableRow>,
     /// Where to go on; null at the end.
@@ -33,6 +27,7 @@ pub(crate) struct Unclaimed {
 
 /// A row of the id table.
 #[derive(Serialize, ToSchema)]
+#[schema(as = UnclaimedId)]
 pub(crate) struct IdTableRow {
     pub(super) id: Uuid,
     pub(super) partition: String,
@@ -57,13 +52,14 @@ impl From<&ledger::IdRow> for IdTableRow {
 ///
 /// For verifiers: somebody wrote to the database where there are some.
 #[utoipa::path(
-    get, path = "/api/v1/ids/unclaimed", tag = "Evidence",
+    get, path = "/api/v1/ids/unclaimed", operation_id = "list_unclaimed_ids", tag = "evidence",
+    params(IdStep),
     responses((status = 200, description = "In steps: ask again with `next` until it is null", body = Unclaimed), Refusals),
 )]
 pub(crate) async fn unclaimed(
     extract::State(state): extract::State<State>,
     caller: Caller,
-    Query(after): Query<After>,
+    Query(after): Query<IdStep>,
 ) -> Result<Json<Unclaimed>, ApiError> {
     caller.require(Permission::Audit)?;
     let tenant = tenant(&caller)?;

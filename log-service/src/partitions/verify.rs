@@ -8,14 +8,15 @@ use chain::verify::Verifier;
 use chain::{Chain, Timestamp};
 use ledger::read::{AuditHead, AuditRow};
 use ledger::{Audit, AuditPage, IdRow, Limit, Tenant};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use service::error::Problem;
 use service::extract::{Json, Path, Query};
 use service::{ApiError, Caller, Permission};
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use super::asked::Step;
 use super::evidence::known;
 use crate::State;
 use crate::access_record;
@@ -31,16 +32,9 @@ const PAGE: Limit = Limit {
     bytes: 512 << 10,
 };
 
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Asked {
-    /// Sequence number to begin with: 0, or `next` of the answer before.
-    from: Option<u64>,
-}
-
 /// What a step found.
 #[derive(Serialize, ToSchema)]
+#[schema(as = VerificationReport)]
 pub(crate) struct Report {
     partition: String,
     generation: u32,
@@ -60,6 +54,7 @@ pub(crate) struct Report {
 
 /// The first place that is not what was recorded.
 #[derive(Serialize, ToSchema)]
+#[schema(as = VerificationFinding)]
 pub(crate) struct Finding {
     seq: i64,
     /// The column or member that is wrong.
@@ -82,8 +77,8 @@ impl Finding {
 /// In steps: ask again with `next` until it is null. Recomputes document, digests, chain, derived
 /// columns, and compares with the head.
 #[utoipa::path(
-    get, path = "/api/v1/partitions/{p}/verify", tag = "Evidence",
-    params(("p" = String, Path, description = "Name of the partition")),
+    get, path = "/api/v1/partitions/{p}/verify", operation_id = "verify_partition", tag = "evidence",
+    params(("p" = String, Path, description = "Name of the partition"), Step),
     responses(
         (status = 200, description = "What this step found", body = Report),
         (status = 404, description = "No such partition in this tenant", body = Problem, content_type = "application/problem+json"),
@@ -94,7 +89,7 @@ pub(crate) async fn verify(
     extract::State(state): extract::State<State>,
     caller: Caller,
     Path(partition): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Step>,
 ) -> Result<Json<Report>, ApiError> {
     caller.require(Permission::Audit)?;
     let tenant = tenant(&caller)?;

@@ -17,7 +17,7 @@ use crate::state::{tenant, unanswered};
 
 /// Get one entry
 #[utoipa::path(
-    get, path = "/api/v1/logs/{id}", tag = "Read",
+    get, path = "/api/v1/logs/{id}", operation_id = "get_entry", tag = "read",
     params(("id" = Uuid, Path, description = "The entry's id")),
     responses(
         (status = 200, description = "In reading form; without personal parts for viewers", body = Entry),
@@ -45,7 +45,7 @@ pub(crate) async fn get(
 
 /// Get one entry in evidence form
 #[utoipa::path(
-    get, path = "/api/v1/logs/{id}/evidence", tag = "Evidence",
+    get, path = "/api/v1/logs/{id}/evidence", operation_id = "get_entry_evidence", tag = "evidence",
     params(("id" = Uuid, Path, description = "The entry's id")),
     responses(
         (status = 200, description = "Exact texts, to be hashed", body = Evidence),

@@ -35,7 +35,7 @@ const STATEMENT: Limit = Limit {
 /// By time of receipt over all partitions that the caller may read, newest first unless `order`
 /// says otherwise. All conditions given must hold. A label is asked for as `label.NAME=value`.
 #[utoipa::path(
-    get, path = "/api/v1/logs", tag = "Read",
+    get, path = "/api/v1/logs", operation_id = "list_entries", tag = "read",
     params(Conditions),
     responses(
         (status = 200, description = "A page, in reading form; without personal parts for viewers", body = schema::Page,

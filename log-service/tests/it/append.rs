@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use serde_json::{Value, json};
+use sqlx::Executor as _;
 use uuid::Uuid;
 
 use crate::auth::{A, A_B};
@@ -317,4 +318,38 @@ async fn only_the_installation_writes_to_system() {
             .places(&["/partition"]);
     }
     assert_eq!(world.end().await, 1);
+}
+
+#[tokio::test]
+async fn a_database_that_went_back_in_time_stops_its_chain() {
+    let world = World::start().await;
+    let (backend, admin) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "admin"),
+    );
+    world.create_partition(&admin, "other").await;
+    world.append(&backend, &entry()).await.is(201);
+    let mut database = world.superuser().await;
+    database
+        .execute("create table kept as select * from ledger.chains where partition = 'default'")
+        .await
+        .unwrap();
+    world.append(&backend, &entry()).await.is(201);
+    database
+        .execute(
+            "set session_replication_role = replica;
+             delete from ledger.entries where partition = 'default' and seq = 1;
+             delete from ledger.entry_ids where partition = 'default' and seq = 1;
+             delete from ledger.chains where partition = 'default';
+             insert into ledger.chains select * from kept",
+        )
+        .await
+        .unwrap();
+    let answer = world.append(&backend, &entry()).await;
+    answer.refused(503, "rollback_detected");
+    assert_eq!(answer.headers["retry-after"], "60");
+    let mut elsewhere = entry();
+    elsewhere["partition"] = "other".into();
+    world.append(&backend, &elsewhere).await.is(201);
+    world.stop().await.discard().await;
 }

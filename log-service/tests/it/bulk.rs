@@ -171,3 +171,27 @@ async fn an_idempotency_key_gives_each_entry_its_own_id() {
     assert_ne!(ids(&first)[0], ids(&first)[2]);
     assert_eq!(world.end().await, 3);
 }
+
+#[tokio::test]
+async fn the_same_id_twice_in_a_request_is_one_entry_or_a_conflict() {
+    let world = World::start().await;
+    let backend = world.auth.service(A, EVERYTHING);
+    let id = Uuid::now_v7();
+    let twice = |second: &str| json!({"entries": [{"id": id, "action": "a"}, {"id": id, "action": second}]});
+    let receipts = world
+        .post(&backend, "/api/v1/logs/bulk", &twice("a"))
+        .await
+        .is(201);
+    assert_eq!(
+        receipts["receipts"][0]["seq"],
+        receipts["receipts"][1]["seq"]
+    );
+    assert_eq!(receipts["receipts"][1]["repeated"], true);
+    let problem = world
+        .post(&backend, "/api/v1/logs/bulk", &twice("b"))
+        .await
+        .refused(409, "id_conflict");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("/entries/1/id: "), "{detail}");
+    assert_eq!(world.end().await, 1);
+}

@@ -98,12 +98,23 @@ async fn the_description_and_the_table_have_the_same_routes() {
         .send(Request::get("/openapi.json").body(Body::empty()).unwrap())
         .await;
     let document = answer.is(200);
-    let mut described = BTreeSet::new();
+    let (mut described, mut operations) = (BTreeSet::new(), BTreeSet::new());
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             described.insert((method.to_uppercase(), path.clone()));
             let what = format!("{method} {path}");
-            for member in ["summary", "operationId", "tags"] {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(operations.insert(id.to_owned()), "{what}: {id} twice");
+            let parameters = operation["parameters"].as_array().map_or(0, Vec::len);
+            let expected = match (method.as_str(), path.as_str()) {
+                ("get", "/api/v1/logs") => 20,
+                ("get", "/api/v1/partitions/{p}/evidence") => 4,
+                ("get", "/api/v1/partitions/{p}/verify") => 2,
+                ("get" | "post", "/api/v1/partitions") => 0,
+                _ => 1,
+            };
+            assert_eq!(parameters, expected, "{what}");
+            for member in ["summary", "tags"] {
                 assert!(operation.get(member).is_some(), "{what}: {member}");
             }
             let responses = operation["responses"].as_object().unwrap();

@@ -6,7 +6,7 @@ use serde_json::json;
 use service::status::{StatusSet, TenantStatus};
 use tokio::time::{advance, pause, resume};
 
-use crate::auth::A;
+use crate::auth::{A, A_B};
 use crate::world::{EVERYTHING, World};
 
 /// Publishes and waits until the service has heard of it.
@@ -137,6 +137,20 @@ async fn appends_outlive_a_silent_auth_service_for_a_minute_and_reads_do_not() {
         .await
         .refused(503, "status_stale");
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_may_take_ids_that_look_personal() {
+    let world = World::start().await;
+    let backend = world.auth.service(A, EVERYTHING);
+    let entry = json!({"action": "a", "actor": {"type": "user", "id": "ann@example.com"}});
+    world.append(&backend, &entry).await.places(&["/actor/id"]);
+    let takes = service::status::Settings { personal_ids: true };
+    publish(&world, |set| set.settings.insert(A.id, takes)).await;
+    world.append(&backend, &entry).await.is(201);
+    let stranger = world.auth.service(A_B, EVERYTHING);
+    world.append(&stranger, &entry).await.places(&["/actor/id"]);
+    assert_eq!(world.end().await, 1);
 }
 
 #[tokio::test]
