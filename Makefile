@@ -8,12 +8,12 @@ up:
 	cargo build --release -p veritrail
 	target/release/veritrail up
 
-# Every test, against a PostgreSQL that is started for it and stopped after it.
+# Every test, against a PostgreSQL that is started for it and stopped after it. Commands are always
+# for the whole workspace: a part of it would want its dependencies built with other features.
 test:
 	@.ci/need cargo cc
 	cargo build --workspace --bins
-	target/debug/servers cargo test --workspace
-	target/debug/servers cargo test --profile simulation -p ledger --test simulation
+	target/debug/servers env SIMULATION_SEEDS=100000 cargo test --workspace
 
 # Format, lints, documentation, and that the prepared queries are those of the code.
 check:
@@ -21,12 +21,12 @@ check:
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
-	cargo build -p servers -p auth-service -p log-service
+	cargo build --workspace --bins
 	target/debug/servers .ci/prepared --check
 
 # Write the prepared queries anew, after a change of SQL or of a migration.
 prepare:
-	cargo build -p servers -p auth-service -p log-service
+	cargo build --workspace --bins
 	target/debug/servers .ci/prepared
 
 # The figures of bench/RESULTS.md; half an hour, on an otherwise idle machine.
