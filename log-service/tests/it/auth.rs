@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::{Json, Router, routing::get};
 use base64::Engine;
@@ -81,14 +82,34 @@ impl AuthServer {
 
     pub(crate) fn token(&self, claims: &Value) -> String {
         let header = json!({"typ": "at+jwt", "alg": "EdDSA", "kid": "test"});
-        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(claims));
+        let message = message(&header, claims);
         let signature = self.signer.sign(message.as_bytes());
-        format!(
-            "{message}.{}",
-            BASE64_URL_SAFE_NO_PAD.encode(signature.as_ref())
-        )
+        join(&message, signature.as_ref())
     }
+
+    /// Signed with the public key as the secret of an HMAC, which a verifier takes that believes
+    /// the token's own algorithm.
+    pub(crate) fn confused(&self, claims: &Value) -> String {
+        let header = json!({"typ": "at+jwt", "alg": "HS256", "kid": "test"});
+        let message = message(&header, claims);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.signer.public_key().as_ref());
+        join(&message, hmac::sign(&key, message.as_bytes()).as_ref())
+    }
+}
+
+/// Signed by nobody.
+pub(crate) fn unsigned(claims: &Value) -> String {
+    let header = json!({"typ": "at+jwt", "alg": "none", "kid": "test"});
+    join(&message(&header, claims), &[])
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", part(header), part(claims))
+}
+
+fn join(message: &str, signature: &[u8]) -> String {
+    format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
 impl Drop for AuthServer {

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
+use service::status::TenantStatus;
 
-use crate::auth::{A, A_B, AuthServer, ISSUER, Somebody, now};
+use crate::auth::{A, A_B, AuthServer, ISSUER, Somebody, now, unsigned};
 use crate::world::{EVERYTHING, World, request};
 
 /// Who may use a route at all: user roles, and `backend` for a service account with all scopes.
@@ -212,6 +213,8 @@ fn forged(auth: &AuthServer) -> Vec<(&'static str, String)> {
         ("issuer", with("iss", json!("https://elsewhere.test"))),
         ("tenant of another", with("tenant", json!(A_B.code))),
         ("no tenant id", with("tenant_id", Value::Null)),
+        ("algorithm none", unsigned(&good)),
+        ("public key as a secret", auth.confused(&good)),
     ]
 }
 
@@ -272,4 +275,53 @@ async fn an_operator_reads_nothing() {
         assert_eq!(answer.status, 403, "{} {}", route.method, route.path);
     }
     assert_eq!(world.end().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_in_order_closes_every_route() {
+    let world = World::start().await;
+    let (admin, backend) = (
+        world.auth.user(A, "admin"),
+        world.auth.service(A, EVERYTHING),
+    );
+    let receipts = world.fill(&backend, "default", 1).await;
+    let id = receipts[0]["id"].as_str().unwrap();
+    let key = uuid::Uuid::now_v7();
+    let keyed = json!({
+        "iss": ISSUER, "aud": ["veritrail-logs"], "sub": uuid::Uuid::now_v7(), "kind": "service", "key": key,
+        "tenant_id": A.id, "tenant": A.code, "roles": ["auditor"],
+        "jti": uuid::Uuid::now_v7(), "iat": now(), "exp": now() + 900,
+    });
+    let keyed = world.auth.token(&keyed);
+
+    let suspended = TenantStatus::Suspended;
+    world
+        .publish(|set| set.tenants.insert(A.id, suspended))
+        .await;
+    for route in ROUTES {
+        let answer = world.send(call(route, Some(&admin.token), id)).await;
+        answer.refused(403, "tenant_suspended");
+    }
+    let archived = TenantStatus::Archived;
+    world
+        .publish(|set| set.tenants.insert(A.id, archived))
+        .await;
+    for route in ROUTES {
+        let answer = world.send(call(route, Some(&admin.token), id)).await;
+        if route.method == "POST" {
+            answer.refused(403, "tenant_archived");
+        } else {
+            assert_eq!(answer.status, 200, "{}: {answer:?}", route.path);
+        }
+    }
+    world.publish(|set| set.tenants.clear()).await;
+    world.publish(|set| set.principals.insert(admin.id)).await;
+    world.publish(|set| set.keys.insert(key)).await;
+    for route in ROUTES {
+        for token in [&admin.token, &keyed] {
+            let answer = world.send(call(route, Some(token), id)).await;
+            answer.refused(401, "credential_revoked");
+        }
+    }
+    world.end().await;
 }

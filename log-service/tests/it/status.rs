@@ -3,21 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use service::status::{StatusSet, TenantStatus};
+use service::status::TenantStatus;
 use tokio::time::{advance, pause, resume};
 
 use crate::auth::{A, A_B};
 use crate::world::{EVERYTHING, World};
-
-/// Publishes and waits until the service has heard of it.
-async fn publish<R>(world: &World, change: impl FnOnce(&mut StatusSet) -> R) {
-    world.auth.set_status(change);
-    let access =
-        <service::Access as axum::extract::FromRef<log_service::State>>::from_ref(&world.state);
-    // The first answer may have been on its way already.
-    access.feed().next().await;
-    access.feed().next().await;
-}
 
 #[tokio::test]
 async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
@@ -28,10 +18,9 @@ async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
     );
     let admin = world.auth.user(A, "admin");
     world.fill(&backend, "default", 2).await;
-    publish(&world, |set| {
-        set.tenants.insert(A.id, TenantStatus::Suspended)
-    })
-    .await;
+    world
+        .publish(|set| set.tenants.insert(A.id, TenantStatus::Suspended))
+        .await;
     world
         .append(&backend, &json!({"action": "a"}))
         .await
@@ -41,10 +30,9 @@ async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
         .await
         .refused(403, "tenant_suspended");
 
-    publish(&world, |set| {
-        set.tenants.insert(A.id, TenantStatus::Archived)
-    })
-    .await;
+    world
+        .publish(|set| set.tenants.insert(A.id, TenantStatus::Archived))
+        .await;
     world
         .append(&backend, &json!({"action": "a"}))
         .await
@@ -63,12 +51,12 @@ async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
     assert_eq!(world.recorded(&auditor, "trail.verify").await.len(), 1);
     world.append(&world.auth.system(A), &json!({"partition": "system", "action": "tenant.archive", "actor": {"type": "system", "id": "auth-service"}})).await.is(201);
 
-    publish(&world, |set| set.tenants.clear()).await;
+    world.publish(|set| set.tenants.clear()).await;
     world
         .append(&backend, &json!({"action": "a"}))
         .await
         .is(201);
-    publish(&world, |set| set.principals.insert(backend.id)).await;
+    world.publish(|set| set.principals.insert(backend.id)).await;
     world
         .append(&backend, &json!({"action": "a"}))
         .await
@@ -146,7 +134,7 @@ async fn a_tenant_may_take_ids_that_look_personal() {
     let entry = json!({"action": "a", "actor": {"type": "user", "id": "ann@example.com"}});
     world.append(&backend, &entry).await.places(&["/actor/id"]);
     let takes = service::status::Settings { personal_ids: true };
-    publish(&world, |set| set.settings.insert(A.id, takes)).await;
+    world.publish(|set| set.settings.insert(A.id, takes)).await;
     world.append(&backend, &entry).await.is(201);
     let stranger = world.auth.service(A_B, EVERYTHING);
     world.append(&stranger, &entry).await.places(&["/actor/id"]);
@@ -170,7 +158,7 @@ async fn a_stream_ends_when_its_reader_is_shut_out() {
         .await;
     let mut body = response.into_body();
     body.frame().await.unwrap().unwrap();
-    publish(&world, |set| set.principals.insert(auditor.id)).await;
+    world.publish(|set| set.principals.insert(auditor.id)).await;
     let mut failed = false;
     while let Some(frame) = body.frame().await {
         failed |= frame.is_err();

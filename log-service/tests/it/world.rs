@@ -8,6 +8,7 @@ use log_service::{Config, State};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use service::Shutdown;
+use service::status::StatusSet;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tower::ServiceExt as _;
 use url::Url;
@@ -130,6 +131,15 @@ impl World {
             database,
             shutdown,
         }
+    }
+
+    /// Changes the status feed and waits until the service has heard of it.
+    pub(crate) async fn publish<R>(&self, change: impl FnOnce(&mut StatusSet) -> R) {
+        self.auth.set_status(change);
+        let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&self.state);
+        // The first answer may have been on its way already.
+        access.feed().next().await;
+        access.feed().next().await;
     }
 
     /// One more process on the same database.
