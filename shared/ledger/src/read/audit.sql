@@ -1,10 +1,23 @@
 -- Everything stored of a partition in key order, with what the id table says, the chain's row and the
 -- row before the page: all of one snapshot, and one row at least, so that the head comes also alone.
+-- Two ranges of the key instead of one comparison of rows, which the planner takes for one row and sorts.
 with page as (
-  select e.*
-    from ledger.tenant_entries e
-   where e.tenant = $1 and e.partition = $2 and (e.generation, e.seq, e.received_at) > ($3, $4, $5)
-   order by e.generation, e.seq, e.received_at
+  select r.*
+    from (
+      (select e.*
+         from ledger.tenant_entries e
+        where e.tenant = $1 and e.partition = $2 and e.generation = $3
+          and e.seq >= $4 and (e.seq, e.received_at) > ($4, $5)
+        order by e.seq, e.received_at
+        limit $6)
+      union all
+      (select e.*
+         from ledger.tenant_entries e
+        where e.tenant = $1 and e.partition = $2 and e.generation > $3
+        order by e.generation, e.seq, e.received_at
+        limit $6)
+    ) r
+   order by r.generation, r.seq, r.received_at
    limit $6
 ), bounded as (
   select p.*, row_number() over keys as n,
@@ -16,7 +29,8 @@ with page as (
 ), start as (
   select e.generation, e.hash
     from ledger.tenant_entries e
-   where e.tenant = $1 and e.partition = $2 and (e.generation, e.seq, e.received_at) <= ($3, $4, $5)
+   where e.tenant = $1 and e.partition = $2 and e.generation <= $3
+     and (e.generation, e.seq, e.received_at) <= ($3, $4, $5)
    order by e.generation desc, e.seq desc, e.received_at desc
    limit 1
 )
