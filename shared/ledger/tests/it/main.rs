@@ -7,6 +7,7 @@ mod auditing;
 mod database;
 mod independent;
 mod outages;
+mod paging;
 mod reading;
 mod refusing;
 mod replicas;
