@@ -15,6 +15,7 @@ const PAGE: i64 = 10;
 const BYTES: i64 = 1 << 20;
 
 type Statement<'a> = Query<'a, Postgres, PgArguments>;
+type Bind = fn(Statement<'_>) -> Statement<'_>;
 
 /// Rows that a plan took from tables, those that it threw away included.
 fn read(plan: &Value) -> f64 {
@@ -30,12 +31,7 @@ fn read(plan: &Value) -> f64 {
 }
 
 /// The reader's statement as the reader runs it.
-async fn rows_read(
-    pool: &PgPool,
-    tenant: &Tenant,
-    sql: &str,
-    bind: impl for<'a> Fn(Statement<'a>) -> Statement<'a>,
-) -> f64 {
+async fn rows_read(pool: &PgPool, tenant: &Tenant, sql: &str, bind: Bind) -> f64 {
     let mut transaction = pool.begin().await.unwrap();
     let become_reader = format!(
         "set local role veritrail_read; set local ledger.tenant = '{}'",
@@ -87,7 +83,7 @@ async fn a_page_reads_little_more_than_it_shows(pool: PgPool) {
         .execute(&database.pool)
         .await
         .unwrap();
-    let statements: [(&str, &str, fn(Statement<'_>) -> Statement<'_>); 5] = [
+    let statements: [(&str, &str, Bind); 5] = [
         (
             "range, ascending",
             include_str!("../../src/read/range_ascending.sql"),
