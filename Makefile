@@ -12,7 +12,7 @@ up:
 # for the whole workspace: a part of it would want its dependencies built with other features.
 test:
 	@.ci/need cargo cc
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 	target/debug/servers env SIMULATION_SEEDS=100000 cargo test --workspace
 
 # Format, lints, documentation, and that the prepared queries are those of the code.
@@ -21,12 +21,12 @@ check:
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 	target/debug/servers .ci/prepared --check
 
 # Write the prepared queries anew, after a change of SQL or of a migration.
 prepare:
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 	target/debug/servers .ci/prepared
 
 # The figures of bench/RESULTS.md; half an hour, on an otherwise idle machine.
