@@ -475,6 +475,65 @@ async fn deactivated_and_revoked(system: &System, of: &Tenant) {
     }
 }
 
+/// What is no entry and no request at all: the place is named, and nothing of it is a server's fault.
+async fn hostile_input(system: &System, of: &Tenant, operator: &str) {
+    let deep = [vec![b'['; 300], vec![b']'; 300]].concat();
+    let cases: [(&str, &str, Vec<u8>, &[u16]); 5] = [
+        (
+            "an unknown content type",
+            "text/plain",
+            b"{}".to_vec(),
+            &[415],
+        ),
+        (
+            "no JSON",
+            "application/json",
+            b"{\"action\":".to_vec(),
+            &[400, 422],
+        ),
+        (
+            "bad UTF-8",
+            "application/json",
+            b"{\"a\":\"\xff\"}".to_vec(),
+            &[400, 422],
+        ),
+        ("300 levels", "application/json", deep, &[400, 422]),
+        ("9 MiB", "application/json", vec![b' '; 9 << 20], &[413]),
+    ];
+    for route in TABLE {
+        let token = match route.guard {
+            Roles(allowed) if allowed.contains(&"operator") => operator,
+            Roles(allowed) => &of.people[allowed[0]].token,
+            Public | Internal => "",
+        };
+        let request = |method: &str| {
+            let method: Method = method.parse().unwrap();
+            let request = system.client.request(method, route.url(system, of));
+            if token.is_empty() {
+                request
+            } else {
+                request.bearer_auth(token)
+            }
+        };
+        let answer = system.answer(request("PUT")).await;
+        expect(route, "PUT", &answer, StatusCode::METHOD_NOT_ALLOWED);
+        // RFC 6749 has a form, and errors of its own shape, there.
+        if (route.body)().is_null() || route.path == "/oauth/token" {
+            continue;
+        }
+        for (case, content_type, body, statuses) in &cases {
+            let request = request(route.method).header("content-type", *content_type);
+            let answer = system.answer(request.body(body.clone())).await;
+            let name = route.name();
+            assert!(
+                statuses.contains(&answer.status.as_u16()),
+                "{name} with {case}: {answer:?}"
+            );
+            expect(route, case, &answer, answer.status);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_against_every_credential() {
     let system = System::start(1).await;
@@ -484,6 +543,7 @@ async fn every_route_against_every_credential() {
     right_roles_read(&system, &tenants[0], &operator).await;
     forged_credentials(&system, &tenants[0]).await;
     wrong_roles(&system, &tenants[0], &operator).await;
+    hostile_input(&system, &tenants[0], &operator).await;
     other_tenants(&system, &tenants).await;
     suspended_and_archived(&system, &tenants[1], &operator).await;
     deactivated_and_revoked(&system, &tenants[2]).await;

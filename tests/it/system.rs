@@ -119,6 +119,10 @@ impl System {
         for log in &mut system.logs {
             log.says("log-service serves").await;
         }
+        for url in &system.log_urls {
+            let ready = format!("{url}/readyz");
+            system.until(Method::GET, &ready, "", StatusCode::OK).await;
+        }
         system
     }
 
@@ -152,6 +156,11 @@ impl System {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    /// The answer to any request.
+    pub(crate) async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let status = response.status();
         let content_type = response
