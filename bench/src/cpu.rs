@@ -58,17 +58,27 @@ impl Watch {
             let service = Times::of(*pid).with_context(|| format!("process {pid} is gone"))?;
             spent.service += service.own;
         }
-        let postmaster = Times::of(self.postmaster).context("PostgreSQL is gone")?;
-        // What ended children used is in the postmaster's account; the living have their own.
-        spent.postgres = postmaster.own + postmaster.waited_for;
-        for pid in processes()? {
-            if let Some(child) = Times::of(pid).filter(|times| times.parent == self.postmaster) {
-                spent.postgres += child.own;
-            }
-        }
+        spent.postgres = self.postgres()?;
         let own = Times::of(std::process::id()).context("/proc has no entry for this process")?;
         spent.generator = own.own + own.waited_for;
         Ok(spent)
+    }
+
+    /// What the ended children used is in the postmaster's account, what the living used in their
+    /// own: the sum is right when none moved from one to the other while it was made.
+    fn postgres(&self) -> Result<f64> {
+        loop {
+            let before = Times::of(self.postmaster).context("PostgreSQL is gone")?;
+            let mut sum = before.own + before.waited_for;
+            for pid in processes()? {
+                let child = Times::of(pid).filter(|times| times.parent == self.postmaster);
+                sum += child.map_or(0.0, |child| child.own);
+            }
+            let after = Times::of(self.postmaster).context("PostgreSQL is gone")?;
+            if after.waited_for.to_bits() == before.waited_for.to_bits() {
+                return Ok(sum);
+            }
+        }
     }
 }
 

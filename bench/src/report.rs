@@ -24,23 +24,55 @@ pub(crate) enum Target {
 #[derive(Debug)]
 struct Figure {
     measure: String,
-    /// Of all rounds, sorted.
-    rounds: Vec<f64>,
+    rounds: Vec<Outcome>,
     target: Target,
 }
 
-/// A rate, and what an entry costs.
+/// The figure of one round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    value: f64,
+    /// Cores that others used in the worst of the round's measurements.
+    others: f64,
+}
+
+impl Outcome {
+    /// Whether others left the machine alone.
+    pub(crate) fn is_calm(self) -> bool {
+        self.others < CALM
+    }
+}
+
+/// Cores that others may use during a measurement that counts.
+const CALM: f64 = 0.3;
+
+/// The values that count, sorted: of the calm rounds, or of all where there is none.
+fn counted(rounds: &[Outcome]) -> Vec<f64> {
+    let none = !rounds.iter().any(|round| round.is_calm());
+    let counted = rounds.iter().filter(|round| none || round.is_calm());
+    let mut values: Vec<f64> = counted.map(|round| round.value).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// A load, and its rounds: entries a second, the times to the acknowledgement, and what an entry
+/// costs whom.
 #[derive(Debug, Default)]
 struct Cost {
     load: String,
-    rates: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    service: Vec<f64>,
-    postgres: Vec<f64>,
-    generator: Vec<f64>,
-    others: Vec<f64>,
+    rounds: [Vec<Outcome>; COLUMNS.len()],
 }
+
+/// What a [`Cost`] holds, in this order; microseconds where nothing else is said.
+const COLUMNS: [&str; 7] = [
+    "entries/s",
+    "p50 ms",
+    "p99 ms",
+    "service",
+    "PostgreSQL",
+    "generator",
+    "others, cores",
+];
 
 /// All that was measured so far.
 #[derive(Debug, Default)]
@@ -49,6 +81,8 @@ pub(crate) struct Report {
     figures: Vec<Figure>,
     costs: Vec<Cost>,
     notes: Vec<String>,
+    /// Cores that others used in the worst measurement of this round so far.
+    worst: f64,
 }
 
 /// Rate and cost of one round.
@@ -87,10 +121,22 @@ impl Report {
         self.notes.push(text.into());
     }
 
-    /// Adds a row, the ratios of all rounds.
-    pub(crate) fn figure(&mut self, measure: &str, mut rounds: Vec<f64>, target: Target) {
-        rounds.sort_by(f64::total_cmp);
-        println!("  {measure}: {}", number(median(&rounds)));
+    /// Begins a round: what others do from now on counts against it.
+    pub(crate) fn begin(&mut self) {
+        self.worst = 0.0;
+    }
+
+    /// A figure of this round.
+    pub(crate) fn outcome(&self, value: f64) -> Outcome {
+        Outcome {
+            value,
+            others: self.worst,
+        }
+    }
+
+    /// Adds a row, from the figures of all rounds.
+    pub(crate) fn figure(&mut self, measure: &str, rounds: Vec<Outcome>, target: Target) {
+        println!("  {measure}: {}", number(median(&counted(&rounds))));
         self.figures.push(Figure {
             measure: measure.to_owned(),
             rounds,
@@ -98,37 +144,35 @@ impl Report {
         });
     }
 
-    /// Adds one round of a load.
+    /// Adds one measurement of a load.
     pub(crate) fn round(&mut self, load: &str, round: Round) {
-        let at = self
-            .costs
-            .iter()
-            .position(|cost| cost.load == load)
-            .unwrap_or_else(|| {
-                self.costs.push(Cost {
-                    load: load.to_owned(),
-                    ..Cost::default()
-                });
-                self.costs.len() - 1
+        let others = round.spent.others() / round.seconds;
+        self.worst = self.worst.max(others);
+        let there = self.costs.iter().position(|cost| cost.load == load);
+        let at = there.unwrap_or_else(|| {
+            self.costs.push(Cost {
+                load: load.to_owned(),
+                ..Cost::default()
             });
-        let cost = &mut self.costs[at];
+            self.costs.len() - 1
+        });
         let micros = |seconds: f64| seconds * 1e6 / precise(round.entries.max(1));
-        cost.rates.push(round.rate);
-        cost.p50.push(round.p50);
-        cost.p99.push(round.p99);
-        cost.service.push(micros(round.spent.service));
-        cost.postgres.push(micros(round.spent.postgres));
-        cost.generator.push(micros(round.spent.generator));
-        cost.others.push(round.spent.others() / round.seconds);
-        println!(
-            "  {load}: {}/s, p99 {} ms, CPU us/entry service {} PostgreSQL {} generator {}, others {} cores",
-            number(round.rate),
-            number(round.p99),
-            number(micros(round.spent.service)),
-            number(micros(round.spent.postgres)),
-            number(micros(round.spent.generator)),
-            number(round.spent.others() / round.seconds),
-        );
+        let Spent {
+            service,
+            postgres,
+            generator,
+            ..
+        } = round.spent;
+        let [service, postgres, generator] = [service, postgres, generator].map(micros);
+        let values = [
+            round.rate, round.p50, round.p99, service, postgres, generator, others,
+        ];
+        let mut line = Vec::new();
+        for ((column, value), name) in self.costs[at].rounds.iter_mut().zip(values).zip(COLUMNS) {
+            column.push(Outcome { value, others });
+            line.push(format!("{name} {}", number(value)));
+        }
+        println!("  {load}: {}", line.join("; "));
     }
 
     /// Everything as Markdown.
@@ -139,52 +183,42 @@ impl Report {
         }
         writeln!(
             text,
-            "\n| measure | reached | rounds | target |\n|---|---|---|---|"
+            "\n| measure | reached | range | calm rounds | target |\n|---|---|---|---|---|"
         )?;
         for figure in &self.figures {
-            let reached = median(&figure.rounds);
+            let counted = counted(&figure.rounds);
+            let reached = median(&counted);
             let (target, good) = match figure.target {
                 Target::AtLeast(least) => (format!("≥ {least}"), reached >= least),
                 Target::AtMost(most, unit) => (format!("≤ {most}{unit}"), reached <= most),
             };
             let mark = if good { "" } else { " (missed)" };
-            let span = match (figure.rounds.first(), figure.rounds.last()) {
-                (Some(least), Some(most)) if figure.rounds.len() > 1 => {
-                    format!(
-                        "{}: {}–{}",
-                        figure.rounds.len(),
-                        number(*least),
-                        number(*most)
-                    )
-                }
-                _ => "1".to_owned(),
+            let calm = figure.rounds.iter().filter(|round| round.is_calm()).count();
+            let all = figure.rounds.len();
+            let span = match (counted.first(), counted.last()) {
+                (Some(least), Some(most)) => format!("{}–{}", number(*least), number(*most)),
+                _ => String::new(),
             };
-            let reached = number(reached);
+            let (measure, reached) = (&figure.measure, number(reached));
             writeln!(
                 text,
-                "| {} | **{reached}**{mark} | {span} | {target} |",
-                figure.measure
+                "| {measure} | **{reached}**{mark} | {span} | {calm} of {all} | {target} |"
             )?;
         }
         writeln!(
             text,
-            "\nMedians of the rounds; CPU in microseconds an entry; others: cores that no process \
-             of the run used, time stolen by the host included.\n\n\
-             | load | entries/s | p50 ms | p99 ms | service | PostgreSQL | generator | others |\n\
-             |---|---|---|---|---|---|---|---|"
+            "\nMedians of the calm rounds, those in which others used less than {CALM} cores, or of \
+             all where there was none. Processor time in microseconds an entry; others: cores that \
+             no process of the run used, time stolen by the host included.\n\n\
+             | load | {} |\n|---|---|---|---|---|---|---|---|",
+            COLUMNS.join(" | ")
         )?;
         for cost in &self.costs {
-            let [rate, p50, p99] =
-                [&cost.rates, &cost.p50, &cost.p99].map(|all| number(median(all)));
-            let [service, postgres] =
-                [&cost.service, &cost.postgres].map(|all| number(median(all)));
-            let [generator, others] =
-                [&cost.generator, &cost.others].map(|all| number(median(all)));
-            let load = &cost.load;
-            writeln!(
-                text,
-                "| {load} | {rate} | {p50} | {p99} | {service} | {postgres} | {generator} | {others} |"
-            )?;
+            let cells = cost
+                .rounds
+                .each_ref()
+                .map(|rounds| number(median(&counted(rounds))));
+            writeln!(text, "| {} | {} |", cost.load, cells.join(" | "))?;
         }
         for note in &self.notes {
             write!(text, "\n{note}\n")?;

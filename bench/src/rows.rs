@@ -21,7 +21,7 @@ use crate::check::Trail;
 use crate::config::{Config, Row};
 use crate::cpu::{self, Watch};
 use crate::load::{self, Load, Measured};
-use crate::report::{Report, Round, progress};
+use crate::report::{Outcome, Report, Round, progress};
 use crate::system::System;
 use crate::template::{Ids, Into, Template};
 
@@ -165,6 +165,14 @@ impl Bench<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a comparison needs one more round, which then begins: until so many were calm as are
+    /// wanted, but three times as many at most.
+    fn another(&mut self, rounds: &[Outcome]) -> bool {
+        self.report.begin();
+        let calm = rounds.iter().filter(|round| round.is_calm()).count() as u64;
+        calm < self.config.rounds && (rounds.len() as u64) < 3 * self.config.rounds
     }
 
     /// One measurement of single appends on one chain, checked and reported.

@@ -33,7 +33,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     let copy = ledger.yardstick()?;
     let rows = bench.scratch.join("rows.copy");
     let (mut server, mut own) = (vec![], vec![]);
-    for nth in 0..bench.config.rounds {
+    while bench.another(&server) {
         let trail = system.trail("default").await?;
         let mut rates = Vec::new();
         for (name, ids) in [
@@ -53,7 +53,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             bench.report.round(name, round(&measured));
             rates.push(measured.rate());
         }
-        if nth == 0 {
+        if server.is_empty() {
             let query = format!(
                 "select tenant, id, seq, received_at, generation, partition, salt, hash, event, parts, residue \
                  from ledger.entries where partition = 'default' order by seq desc limit {ROWS}"
@@ -87,8 +87,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
                 p99: 0.0,
             },
         );
-        server.push(rates[0] / rate);
-        own.push(rates[1] / rate);
+        server.push(bench.report.outcome(rates[0] / rate));
+        own.push(bench.report.outcome(rates[1] / rate));
     }
     bench.report.figure(
         "bulk of 1,000 ÷ COPY of the same rows",

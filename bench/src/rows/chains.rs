@@ -17,7 +17,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     let trail = system.trail("default").await?;
     create(&trail.client, &trail.reader).await?;
     let mut ratios = vec![];
-    for _ in 0..bench.config.rounds {
+    while bench.another(&ratios) {
         let trail = system.trail("default").await?;
         let one = bench
             .single(
@@ -38,7 +38,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
         bench
             .report
             .round("64 × single over 10,000 chains", round(&many));
-        ratios.push(many.rate() / one.rate());
+        ratios.push(bench.report.outcome(many.rate() / one.rate()));
     }
     bench
         .report

@@ -38,9 +38,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     }
     let stored = ledger_bytes(&database)? - before;
     let ratio = precise(stored) / precise(posted);
+    bench.report.begin();
+    let outcome = bench.report.outcome(ratio);
     bench.report.figure(
         "bytes on disk ÷ bytes posted",
-        vec![ratio],
+        vec![outcome],
         Target::AtMost(2.0, ""),
     );
     Ok(())

@@ -15,7 +15,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     progress("latency at half the largest load");
     let watch = system.watch();
     let mut p99 = vec![];
-    for _ in 0..bench.config.rounds {
+    while bench.another(&p99) {
         let trail = system.trail("default").await?;
         let full = bench
             .single(
@@ -39,7 +39,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
         bench
             .report
             .round("16 × single at half the largest load", round(&half));
-        p99.push(half.quantile(0.99));
+        p99.push(bench.report.outcome(half.quantile(0.99)));
     }
     let name = "acknowledgement p99 at half the largest load, 16 connections, ms";
     bench.report.figure(name, p99, Target::AtMost(10.0, " ms"));

@@ -53,11 +53,11 @@ async fn distributed(bench: &mut Bench<'_>, system: &System, folder: &Path) -> R
 
 async fn compare(bench: &mut Bench<'_>, running: &Running, watch: &Watch) -> Result<()> {
     let mut ratios = vec![];
-    for _ in 0..bench.config.rounds {
+    while bench.another(&ratios) {
         let trail = running.trail("default").await?;
         let one = load(bench, watch, &trail, &running.logs[..1]).await?;
         let two = load(bench, watch, &trail, &running.logs).await?;
-        ratios.push(two / one);
+        ratios.push(bench.report.outcome(two / one));
     }
     let name = "two log-services on one chain ÷ one";
     bench.report.figure(name, ratios, Target::AtLeast(0.7));

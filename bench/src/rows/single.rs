@@ -24,7 +24,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     let folder = super::folder(&bench.scratch, "yardstick")?;
     let yardsticks = Yardsticks::prepare(&system.database()?, &folder, &texts(&first)?)?;
     let (mut server, mut own, mut locked, mut prepared) = (vec![], vec![], vec![], vec![]);
-    for _ in 0..bench.config.rounds {
+    while bench.another(&server) {
         trail = system.trail("default").await?;
         let plain = pgbench(bench, system, &yardsticks, Yardstick::Plain).await?;
         let by_service = bench
@@ -40,9 +40,9 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             .await?;
         let chained = pgbench(bench, system, &yardsticks, Yardstick::Locked).await?;
         let again = pgbench(bench, system, &yardsticks, Yardstick::Prepared).await?;
-        server.push(by_service.rate() / plain.rate);
-        own.push(by_poster.rate() / plain.rate);
-        locked.push(by_service.rate() / chained.rate);
+        server.push(bench.report.outcome(by_service.rate() / plain.rate));
+        own.push(bench.report.outcome(by_poster.rate() / plain.rate));
+        locked.push(bench.report.outcome(by_service.rate() / chained.rate));
         prepared.push(by_service.rate() / again.rate);
     }
     let report = &mut bench.report;

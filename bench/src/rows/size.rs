@@ -70,14 +70,14 @@ async fn compare(
     ));
     genuine(&trail, partitions.last().context("one partition at least")?).await?;
     let mut ratios = vec![];
-    for _ in 0..bench.config.rounds {
+    while bench.another(&ratios) {
         let trail = empty.trail("default").await?;
         let load = format!("64 × single, own ids {name}, empty tables");
         let beside = bench.single(&load, &trail, empty, ids).await?;
         let trail = full.trail("default").await?;
         let load = format!("64 × single, own ids {name}, {count} entries");
         let loaded = bench.single(&load, &trail, full, ids).await?;
-        ratios.push(loaded.rate() / beside.rate());
+        ratios.push(bench.report.outcome(loaded.rate() / beside.rate()));
     }
     let measure = format!("appends with {count} entries there ÷ empty, own ids {name}");
     bench

@@ -31,7 +31,8 @@ pub(super) async fn memory(bench: &mut Bench<'_>, system: &System) -> Result<()>
         rate: None,
     };
     load::run(load, bench.config.seconds, &system.watch()).await?;
-    let peak = vec![peak_memory(system.pid())?];
+    bench.report.begin();
+    let peak = vec![bench.report.outcome(peak_memory(system.pid())?)];
     bench.report.figure(
         "memory of veritrail up at full load (most), MB",
         peak,
@@ -44,10 +45,10 @@ pub(super) async fn memory(bench: &mut Bench<'_>, system: &System) -> Result<()>
 pub(super) async fn again(bench: &mut Bench<'_>, folder: &Path) -> Result<()> {
     progress("second start");
     let mut seconds = vec![];
-    for _ in 0..bench.config.rounds {
+    while bench.another(&seconds) {
         let start = Instant::now();
         let system = System::start(&bench.programs, folder).await?;
-        seconds.push(start.elapsed().as_secs_f64());
+        seconds.push(bench.report.outcome(start.elapsed().as_secs_f64()));
         system.stop().await?;
     }
     bench.report.figure(
