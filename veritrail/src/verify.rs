@@ -171,7 +171,7 @@ fn loose(unchained: Vec<String>) -> Vec<Finding> {
         partition,
         seq: None,
         place: "chains".to_owned(),
-        message: "there are entries or ids, but the chain's row is gone".to_owned(),
+        message: "the chain's row is gone, or is none that a chain can have".to_owned(),
     };
     unchained.into_iter().map(finding).collect()
 }

@@ -127,7 +127,15 @@ fn shapes() -> Vec<(String, Option<u64>)> {
         );
         (sql, Some(seq))
     };
+    let head = |value: &str| {
+        let sql = format!("update ledger.chains set {value} where partition = 'default'");
+        (sql, None)
+    };
     vec![
+        head("hash = '\\x00'"),
+        head("size = -1"),
+        head("received_at = 'infinity'"),
+        head("generation = 0"),
         of("hash = '\\x00'", SEQ),
         of("hash = '\\x00'", 0),
         of("salt = '\\x00'", SEQ),
@@ -156,15 +164,6 @@ fn shapes() -> Vec<(String, Option<u64>)> {
         ),
     ]
 }
-
-/// Chains' rows of no such shape. Nothing can be compared with them, so here it
-/// may also be "could not", and never "good".
-const BROKEN_HEADS: [&str; 4] = [
-    "hash = '\\x00'",
-    "size = -1",
-    "received_at = 'infinity'",
-    "generation = 0",
-];
 
 /// Whole rows, removed, added, exchanged, cut off.
 fn moves() -> Vec<(String, Option<u64>)> {
@@ -257,13 +256,6 @@ fn every_change_is_found_and_named() {
             "after restoring {sql}\n{}{}",
             restored.out, restored.err
         );
-    }
-    for broken in BROKEN_HEADS {
-        attacker.run(&format!(
-            "update ledger.chains set {broken} where partition = 'default'"
-        ));
-        assert_ne!(place.run(&["verify"]).code, 0, "{broken}");
-        attacker.restore();
     }
     place.run(&["verify"]).good();
     assert_eq!(up.interrupt(), 0);

@@ -28,52 +28,55 @@ impl Ledger {
         Ok(created.rows_affected() > 0 && !given)
     }
 
-    /// All chains of a tenant by name; `default` and `system` also when nothing was written yet.
+    /// All chains of a tenant by name; `default` and `system` also when nothing was written yet. A row
+    /// that is no chain's head is left out: [`Ledger::unchained`] names it.
     pub async fn partitions(&self, tenant: &Tenant) -> Result<Vec<Partition>, Error> {
         let mut transaction = begin(self, tenant).await?;
         let rows = sqlx::query!(
-            r#"select partition as "partition!", generation as "generation!", size as "size!", hash as "hash!",
-                      received_at as "received_at!"
-                 from ledger.tenant_chains where tenant = $1"#,
+            r#"select c.partition as "partition!", c.generation as "generation!", c.size as "size!", c.hash as "hash!",
+                      case when c.received_at >= '0001-01-01 00:00:00+00' and c.received_at < '10000-01-01 00:00:00+00'
+                           then c.received_at end as received_at
+                 from ledger.tenant_chains c where c.tenant = $1"#,
             tenant.id
         )
         .fetch_all(&mut *transaction)
         .await
         .map_err(Error::from_sqlx)?;
         transaction.commit().await.map_err(Error::from_sqlx)?;
+        let mut unwritten = GIVEN_PARTITIONS.to_vec();
         let mut partitions = Vec::with_capacity(rows.len() + GIVEN_PARTITIONS.len());
         for row in rows {
-            let damaged = |what| Error::Damaged {
-                partition: row.partition.clone(),
-                seq: row.size,
-                what,
+            unwritten.retain(|name| *name != row.partition);
+            let head = row
+                .received_at
+                .and_then(|moment| place(row.generation, row.size, moment));
+            let (Some((generation, size, received_at)), Ok(hash)) = (head, decode_hash(&row.hash))
+            else {
+                continue;
             };
-            let (generation, size, received_at) =
-                place(row.generation, row.size, row.received_at).ok_or_else(|| damaged("head"))?;
             partitions.push(Partition {
                 generation,
                 size,
-                hash: decode_hash(&row.hash).map_err(|_| damaged("hash of the head"))?,
+                hash,
                 received_at: (size > 0).then_some(received_at),
                 partition: row.partition,
             });
         }
-        for name in GIVEN_PARTITIONS {
-            if partitions.iter().all(|there| there.partition != name) {
-                partitions.push(Partition {
-                    partition: name.to_owned(),
-                    generation: FIRST_GENERATION,
-                    size: 0,
-                    hash: genesis(tenant, &self.shared.origin, name, FIRST_GENERATION),
-                    received_at: None,
-                });
-            }
+        for name in unwritten {
+            partitions.push(Partition {
+                partition: name.to_owned(),
+                generation: FIRST_GENERATION,
+                size: 0,
+                hash: genesis(tenant, &self.shared.origin, name, FIRST_GENERATION),
+                received_at: None,
+            });
         }
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
         Ok(partitions)
     }
 
-    /// Names of partitions that have entries but no chain: nothing of ours leaves such rows.
+    /// Names of partitions that have entries but no chain, or a row in the place of their head that
+    /// cannot be one: nothing of ours leaves such rows.
     pub async fn unchained(&self, tenant: &Tenant) -> Result<Vec<String>, Error> {
         let mut transaction = begin(self, tenant).await?;
         // From name to name by the key, since a tenant has few names and many entries.
@@ -87,7 +90,12 @@ impl Ledger {
                )
                select n.partition as "partition!" from names n
                 where n.partition is not null
-                  and not exists (select from ledger.tenant_chains c where c.tenant = $1 and c.partition = n.partition)"#,
+                  and not exists (select from ledger.tenant_chains c where c.tenant = $1 and c.partition = n.partition)
+                union all
+               select c.partition from ledger.tenant_chains c
+                where c.tenant = $1
+                  and not (c.generation >= 1 and c.size >= 0 and octet_length(c.hash) = 32
+                           and c.received_at >= '0001-01-01 00:00:00+00' and c.received_at < '10000-01-01 00:00:00+00')"#,
             tenant.id
         )
         .fetch_all(&mut *transaction)

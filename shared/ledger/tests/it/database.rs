@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chain::{Entry, Recorder};
 use ledger::{Append, Config, Ledger, Receipt, Tenant, append};
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 pub(crate) const ORIGIN: &str = "audit.example.com";
@@ -18,7 +17,7 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn new(pool: PgPool) -> Self {
-        let url = url(&pool.connect_options());
+        let url = url(pool.connect_options().get_database().unwrap());
         ledger::migrate(&url).await.unwrap();
         Self { url, pool }
     }
@@ -34,7 +33,8 @@ impl Database {
     }
 }
 
-fn url(options: &PgConnectOptions) -> String {
+/// The address of another database on the server of the tests.
+pub(crate) fn url(database: &str) -> String {
     let given = std::env::vars().find(|(name, _)| name == "DATABASE_URL");
     let (_, given) = given.expect("DATABASE_URL is set");
     let (server, query) = match given.split_once('?') {
@@ -42,7 +42,7 @@ fn url(options: &PgConnectOptions) -> String {
         None => (given, String::new()),
     };
     let (server, _) = server.rsplit_once('/').unwrap();
-    format!("{server}/{}{query}", options.get_database().unwrap())
+    format!("{server}/{database}{query}")
 }
 
 pub(crate) fn tenant(code: &str) -> Tenant {

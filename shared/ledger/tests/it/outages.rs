@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::database::{Database, append, entry, entry_with_id, tenant};
+use crate::database::{Database, append, entry, entry_with_id, tenant, url};
 use crate::independent::{scalar, verify};
 
 #[sqlx::test(migrations = false)]
@@ -26,10 +26,7 @@ async fn a_database_that_is_away_is_waited_for_and_not_for_ever(pool: PgPool) {
         .fetch_one(&database.pool)
         .await
         .unwrap();
-    let (server, _) = database.url.rsplit_once('/').unwrap();
-    let mut outside = PgConnection::connect(&format!("{server}/postgres"))
-        .await
-        .unwrap();
+    let mut outside = PgConnection::connect(&url("postgres")).await.unwrap();
     let allow = async |outside: &mut PgConnection, allow: bool| {
         let statement = format!("alter database \"{name}\" with allow_connections {allow}");
         sqlx::raw_sql(AssertSqlSafe(statement))
