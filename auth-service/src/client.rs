@@ -40,13 +40,14 @@ impl FromRequestParts<State> for Client {
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0.ip().to_canonical());
-        let forwarded: Vec<&str> = parts
+        // What a client puts before the proxy's own hop must not make that hop unreadable.
+        let values: Vec<_> = parts
             .headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
             .collect();
+        let forwarded: Vec<&str> = values.iter().flat_map(|value| value.split(',')).collect();
         let user_agent = parts
             .headers
             .get(USER_AGENT)

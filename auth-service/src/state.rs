@@ -132,6 +132,14 @@ impl State {
         Ok(())
     }
 
+    /// After a committed change, so it cannot fail: what this process misses now comes with the next tick.
+    pub(crate) async fn status_changed(&self) {
+        if let Err(error) = self.refresh_status().await {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "a change of status waits for the next tick");
+        }
+    }
+
     /// Takes over the signing keys that other replicas made.
     pub async fn reload_keys(&self) -> anyhow::Result<()> {
         self.0.keys.reload(&self.0.pool).await

@@ -31,22 +31,22 @@ impl Status {
     }
 }
 
-/// Everything as of now. The window of a day is longer than any token lives.
+/// Everything as of now. The window is longer than any token lives, and short, since every change of every tenant is in it.
 pub(crate) async fn read(pool: &PgPool) -> anyhow::Result<Status> {
     let text = sqlx::query_scalar!(
         r#"select jsonb_build_object(
             'tenants', (select coalesce(jsonb_object_agg(id, status), '{}')
                 from auth.tenants where status <> 'active'),
             'principals', (select coalesce(jsonb_agg(id order by id), '[]') from (
-                select id from auth.users where deactivated_at > now() - interval '1 day'
+                select id from auth.users where deactivated_at > now() - interval '3 hours'
                 union all
-                select id from auth.service_accounts where deactivated_at > now() - interval '1 day') as p),
+                select id from auth.service_accounts where deactivated_at > now() - interval '3 hours') as p),
             'keys', (select coalesce(jsonb_agg(id order by id), '[]')
-                from auth.api_keys where revoked_at > now() - interval '1 day'),
+                from auth.api_keys where revoked_at > now() - interval '3 hours'),
             'not_before', (select coalesce(jsonb_object_agg(id, extract(epoch from not_before)::bigint), '{}') from (
-                select id, not_before from auth.users where not_before > now() - interval '1 day'
+                select id, not_before from auth.users where not_before > now() - interval '3 hours'
                 union all
-                select id, not_before from auth.service_accounts where not_before > now() - interval '1 day') as n),
+                select id, not_before from auth.service_accounts where not_before > now() - interval '3 hours') as n),
             'settings', (select coalesce(jsonb_object_agg(id, jsonb_build_object('personal_ids', personal_ids)), '{}')
                 from auth.tenants where personal_ids)
         )::text as "status!""#,

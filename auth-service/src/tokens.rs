@@ -62,10 +62,22 @@ pub(crate) fn sign(
     subject: Subject,
     seconds: i64,
 ) -> anyhow::Result<(String, i64)> {
+    sign_as_of(keys, issuer, subject, OffsetDateTime::now_utc(), seconds)
+}
+
+/// The same for a subject that was looked up at `as_of`, when the token was issued as it says.
+pub(crate) fn sign_as_of(
+    keys: &Keys,
+    issuer: &str,
+    subject: Subject,
+    as_of: OffsetDateTime,
+    seconds: i64,
+) -> anyhow::Result<(String, i64)> {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let floor = subject.not_before.map_or(0, OffsetDateTime::unix_timestamp);
+    let issued = now.min(as_of.unix_timestamp()).max(floor);
     let audience = [AUTH_AUDIENCE, LOGS_AUDIENCE];
-    let claims = claims(issuer, &audience, subject, now.max(floor), now + seconds);
+    let claims = claims(issuer, &audience, subject, issued, now + seconds);
     Ok((keys.sign(&claims)?, seconds))
 }
 

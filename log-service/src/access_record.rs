@@ -209,10 +209,7 @@ async fn write_closed(state: &State) {
         let Some(record) = records.next() else { return };
         match write(state, &record).await {
             Ok(()) => {}
-            // Nothing that trying again would change, so it must not wait in front of others.
-            Err(error @ ledger::append::Error::Refused(_)) => {
-                tracing::error!(%error, "an access record was refused");
-            }
+            // Kept whatever the reason: when its tenant's share is full, reads wait for it.
             Err(error) => {
                 tracing::warn!(%error, "an access record waits");
                 records.give_back(record);

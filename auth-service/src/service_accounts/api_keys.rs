@@ -174,7 +174,7 @@ pub(crate) async fn revoke(
         .from(&client);
     outbox::write(&mut change.tx, tenant, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

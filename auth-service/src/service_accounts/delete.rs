@@ -52,6 +52,6 @@ pub(crate) async fn delete(
         .from(&client);
     outbox::write(&mut change.tx, tenant, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }

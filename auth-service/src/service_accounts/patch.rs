@@ -76,6 +76,6 @@ pub(crate) async fn patch(
         outbox::write(&mut change.tx, tenant, &act).await?;
     }
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(Json(after))
 }

@@ -74,7 +74,7 @@ pub(crate) async fn admins(
         .from(&client);
     outbox::write(&mut change.tx, tenant.id, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok((StatusCode::CREATED, Json(Invited { user, invite })))
 }
 

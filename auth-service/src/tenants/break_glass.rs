@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use service::extract::{Json, Path};
 use service::{Caller, Permission};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -78,7 +78,7 @@ pub(crate) async fn request(
     let mut faults = Faults::default();
     faults.text("/reason", &request.reason, 1000);
     faults.finish()?;
-    let tenant = tenant(state.pool(), &code).await?;
+    let tenant = tenant(&mut *change.tx, &code).await?;
     let id = Uuid::now_v7();
     let act = Act::new("tenant.break_glass", "create", &change.actor)
         .severity("critical")
@@ -129,12 +129,12 @@ pub(crate) async fn get(
     Ok(Json(read(state.pool(), tenant, id).await?))
 }
 
-async fn tenant(pool: &PgPool, code: &str) -> Result<Uuid> {
+async fn tenant(executor: impl PgExecutor<'_>, code: &str) -> Result<Uuid> {
     if !rules::is_code(code) {
         return Err(Error::not_found());
     }
     sqlx::query_scalar!("select id from auth.tenants where code = $1", code)
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await?
         .ok_or_else(Error::not_found)
 }

@@ -75,7 +75,7 @@ pub(crate) async fn patch(
     }
     let after = super::by_code(&mut *change.tx, &code).await?;
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(Json(after))
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Found {
     tenant_id: Uuid,
     code: String,
     access_token_seconds: i32,
+    /// When it was looked up: a change after that ends what is signed for it.
+    as_of: OffsetDateTime,
 }
 
 /// Looks a key up by its digest and notes its use, at most once a minute.
@@ -29,12 +31,13 @@ pub(crate) async fn find(pool: &PgPool, key: &str) -> sqlx::Result<Option<Found>
     let found = sqlx::query_as!(
         Found,
         r#"select k.id as key, k.expires_at as key_expires_at, a.id as account, a.role, a.scopes, a.not_before,
-                  t.id as tenant_id, t.code, t.access_token_seconds
+                  t.id as tenant_id, t.code, t.access_token_seconds, clock_timestamp() as "as_of!"
            from auth.api_keys k
            join auth.service_accounts a on a.tenant_id = k.tenant_id and a.id = k.service_account_id
            join auth.tenants t on t.id = k.tenant_id
            where k.secret_sha256 = $1 and k.revoked_at is null and a.deactivated_at is null
-             and (k.expires_at is null or k.expires_at > now())"#,
+             and (k.expires_at is null or k.expires_at > now())
+           for share of a"#,
         digest.as_slice(),
     )
     .fetch_optional(pool)
@@ -76,10 +79,11 @@ impl Found {
             key: Some(self.key),
             not_before: self.not_before,
         };
-        super::sign(
+        super::sign_as_of(
             keys,
             issuer,
             subject,
+            self.as_of,
             left.min(self.access_token_seconds.into()),
         )
     }

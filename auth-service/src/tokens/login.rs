@@ -161,7 +161,7 @@ async fn succeed(
     state: &State,
     client: &Client,
     charge: Charge,
-    found: Found,
+    mut found: Found,
     verified: Option<String>,
 ) -> Result<Tokens> {
     match found.tenant_status.as_deref() {
@@ -171,8 +171,8 @@ async fn succeed(
     }
     let mut tx = state.pool().begin().await?;
     // The lock keeps a password change or deactivation out until this sign-in is there to be revoked by it.
-    let unchanged = sqlx::query_scalar!(
-        "select id from auth.users
+    let current = sqlx::query!(
+        "select roles, not_before from auth.users
          where tenant_id is not distinct from $1 and id = $2 and status = 'active'
            and password_hash is not distinct from $3
          for share",
@@ -182,9 +182,12 @@ async fn succeed(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    if unchanged.is_none() {
+    let Some(current) = current else {
         return Err(Error::unauthorized("invalid_credentials"));
-    }
+    };
+    // Hashing takes its time: what the user may do is what holds now, under the lock.
+    found.roles = current.roles;
+    found.not_before = current.not_before;
     remember_network(&mut tx, state, client, found.id).await?;
     let actor = Actor::user(found.id, &found.username);
     let (id, tenant_id) = (found.id, found.tenant_id);

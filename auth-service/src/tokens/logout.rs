@@ -70,6 +70,6 @@ pub(crate) async fn logout(
         outbox::write(&mut tx, tenant, &act).await?;
     }
     state.commit(tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -80,13 +80,23 @@ pub(crate) async fn refresh(
         return Err(invalid());
     };
     let token = refresh_token::make(state.secret(), presented.family, &family.seed, next);
-    tx.commit().await?;
+    // Signed under the lock: a change of the user comes before it, or ends this token too.
     let tokens = state.pair(family.into(), token)?;
+    tx.commit().await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(tokens)))
 }
 
 /// The family, locked: of two uses at once the second sees what the first did.
 async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Family>> {
+    // The user first, as everything that ends sign-ins does, and by a statement of its own, so that
+    // the next one reads what a change that was waited for has left.
+    sqlx::query_scalar!(
+        "select u.id from auth.users u join auth.refresh_families f on f.user_id = u.id
+         where f.id = $1 for share of u",
+        id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
     sqlx::query_as!(
         Family,
         r#"select f.seed, f.step, f.user_id,

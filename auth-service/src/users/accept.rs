@@ -88,7 +88,7 @@ pub(crate) async fn accept(
         .from(&client);
     outbox::write(&mut tx, found.tenant_id, &act).await?;
     state.commit(tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     delays::refund(state.pool(), charge).await?;
     Ok(Json(Accepted {
         tenant_code: found.code,

@@ -51,6 +51,6 @@ pub(crate) async fn deactivate(
         .from(&client);
     outbox::write(&mut change.tx, tenant, &act).await?;
     state.commit(change.tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     Ok(Json(after))
 }

@@ -100,7 +100,7 @@ pub(crate) async fn password(
         outbox::write(&mut tx, tenant.id, &act).await?;
     }
     state.commit(tx).await?;
-    state.refresh_status().await?;
+    state.status_changed().await;
     delays::refund(state.pool(), charge).await?;
     Ok(StatusCode::NO_CONTENT)
 }

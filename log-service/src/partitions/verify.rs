@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
                 "the chain's head has another hash than its last entry".to_owned(),
             );
         }
-        if head.size > 0 && head.received_at != Some(reached.received_at) {
+        if head.received_at != (head.size > 0).then_some(reached.received_at) {
             return found(
                 "received_at",
                 "the chain's head has another time than its last entry".to_owned(),

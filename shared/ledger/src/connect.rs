@@ -46,8 +46,12 @@ pub(crate) fn lane_options(config: &Config) -> Result<PgConnectOptions, Error> {
         ("enable_seqscan", "off"),
         ("enable_bitmapscan", "off"),
         ("enable_mergejoin", "off"),
-        // A statement whose client is gone gives its locks back.
+        // A statement whose client is gone gives its locks back, and so does an idle session whose
+        // client's machine is.
         ("client_connection_check_interval", "2s"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
     ]))
 }
 

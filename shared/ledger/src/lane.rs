@@ -217,6 +217,8 @@ impl Lane {
                 Some(self.send(now, Waiting::Find(group), command))
             }
             Step::Begin => {
+                self.heads
+                    .touch(group.pendings.iter().map(|pending| &pending.key));
                 let loads = self.loads(&group, now);
                 if loads.is_empty() {
                     return self.link(now, group);

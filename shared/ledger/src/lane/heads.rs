@@ -137,6 +137,25 @@ impl Heads {
         }
     }
 
+    /// These are about to be linked to: what is read beside them must not push them out.
+    pub(super) fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) {
+        self.uses += 1;
+        for key in keys {
+            if let Some(known) = self.chains.get_mut(key) {
+                known.used = self.uses;
+            }
+        }
+    }
+
+    /// A lock that is not to be had: the compare-and-swap needs none, so it goes on without.
+    pub(super) fn without_lock<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) {
+        for key in keys {
+            if let Some(known) = self.chains.get_mut(key) {
+                known.locked_batches = 0;
+            }
+        }
+    }
+
     /// Another replica was faster.
     pub(super) fn lost(&mut self, key: &Key) {
         let known = self.chains.entry(key.clone()).or_default();

@@ -166,6 +166,10 @@ impl Lane {
                 self.failures += 1;
                 self.paused_until = now.steady + pause(self.failures);
                 self.last_error = Some(error);
+                // Perhaps a lock whose holder is gone and not yet known to be.
+                if let Waiting::Load(_, keys) = &waiting {
+                    self.heads.without_lock(keys.iter());
+                }
                 self.put_back(waiting, |lane, pendings| lane.again(pendings, Vec::new()));
             }
             // Seen again with every id probed, the other transaction may still be at work.

@@ -50,7 +50,9 @@ impl Line {
             generation,
             size,
             hash: decode_hash(hash).map_err(|_| damaged("hash of the chain"))?,
-            received_at: (size > 0).then_some(received_at),
+            // Of an empty chain it is the earliest time; any other would be taken over by its first entry.
+            received_at: (size > 0 || received_at != chain::Timestamp::FIRST)
+                .then_some(received_at),
         }))
     }
 
