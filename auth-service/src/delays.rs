@@ -47,6 +47,8 @@ pub(crate) enum Account<'a> {
         /// The owner has signed in from this network before.
         known_network: bool,
     },
+    /// Whoever changes a password is signed in already: strangers' attempts must not be in the way.
+    PasswordChange { id: Uuid },
     /// Nobody has this name; it is delayed like one that somebody has.
     Nobody { tenant: &'a str, name: &'a str },
     /// Only the network counts.
@@ -57,6 +59,7 @@ pub(crate) enum Account<'a> {
 pub(crate) fn account_key(secret: &Secret, account: &Account<'_>) -> Vec<u8> {
     let message = match account {
         Account::User { id, .. } => format!("user\n{id}"),
+        Account::PasswordChange { id } => format!("password\n{id}"),
         Account::Nobody { tenant, name } => format!("nobody\n{tenant}\n{name}"),
         Account::None => String::new(),
     };

@@ -62,10 +62,7 @@ pub(crate) async fn password(
         &[code, &user.username, email],
     );
     faults.finish()?;
-    let account = Account::User {
-        id,
-        known_network: false,
-    };
+    let account = Account::PasswordChange { id };
     let charge = delays::charge(state.pool(), state.secret(), &client, &account).await?;
     let current = change.current_password;
     if !state
