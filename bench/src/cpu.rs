@@ -14,12 +14,12 @@ pub(crate) struct Spent {
     pub(crate) postgres: f64,
     /// This program and the programs it waited for, pgbench and psql among them.
     pub(crate) generator: f64,
-    /// The whole machine, time stolen by its host included.
+    /// Every process of the machine.
     pub(crate) machine: f64,
 }
 
 impl Spent {
-    /// What no process of the run used.
+    /// What the processes used that are none of the run's.
     pub(crate) fn others(self) -> f64 {
         (self.machine - self.service - self.postgres - self.generator).max(0.0)
     }
@@ -49,36 +49,42 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Processor seconds of each group until now.
+    ///
+    /// What ended children used is in their parent's account, what the living used in their own:
+    /// the sums are right when PostgreSQL's first process took nothing over meanwhile.
     pub(crate) fn now(&self) -> Result<Spent> {
-        let mut spent = Spent {
-            machine: machine()?,
-            ..Spent::default()
-        };
-        for pid in &self.services {
-            let service = Times::of(*pid).with_context(|| format!("process {pid} is gone"))?;
-            spent.service += service.own;
-        }
-        spent.postgres = self.postgres()?;
-        let own = Times::of(std::process::id()).context("/proc has no entry for this process")?;
-        spent.generator = own.own + own.waited_for;
-        Ok(spent)
-    }
-
-    /// What the ended children used is in the postmaster's account, what the living used in their
-    /// own: the sum is right when none moved from one to the other while it was made.
-    fn postgres(&self) -> Result<f64> {
         loop {
             let before = Times::of(self.postmaster).context("PostgreSQL is gone")?;
-            let mut sum = before.own + before.waited_for;
-            for pid in processes()? {
-                let child = Times::of(pid).filter(|times| times.parent == self.postmaster);
-                sum += child.map_or(0.0, |child| child.own);
-            }
+            let spent = self.sum()?;
             let after = Times::of(self.postmaster).context("PostgreSQL is gone")?;
             if after.waited_for.to_bits() == before.waited_for.to_bits() {
-                return Ok(sum);
+                return Ok(spent);
             }
         }
+    }
+
+    fn sum(&self) -> Result<Spent> {
+        let own = std::process::id();
+        let mut spent = Spent::default();
+        for entry in fs::read_dir("/proc").context("reading /proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            let Some(times) = Times::of(pid) else {
+                continue;
+            };
+            let all = times.own + times.waited_for;
+            spent.machine += all;
+            if pid == own {
+                spent.generator += all;
+            } else if self.services.contains(&pid) {
+                spent.service += times.own;
+            } else if pid == self.postmaster || times.parent == self.postmaster {
+                spent.postgres += all;
+            }
+        }
+        Ok(spent)
     }
 }
 
@@ -111,32 +117,6 @@ fn seconds(ticks: f64) -> f64 {
     )]
     let rate = rustix::param::clock_ticks_per_second() as f64;
     ticks / rate
-}
-
-/// Busy processor seconds of the whole machine.
-fn machine() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
-    let line = stat.lines().next().unwrap_or_default();
-    let fields: Vec<f64> = line
-        .split_whitespace()
-        .skip(1)
-        .flat_map(str::parse)
-        .collect();
-    // user, nice, system, idle, iowait, irq, softirq, steal
-    let busy = [0, 1, 2, 5, 6, 7]
-        .iter()
-        .filter_map(|at| fields.get(*at))
-        .sum();
-    Ok(seconds(busy))
-}
-
-fn processes() -> Result<Vec<u32>> {
-    let mut pids = Vec::new();
-    for entry in fs::read_dir("/proc").context("reading /proc")? {
-        let name = entry?.file_name();
-        pids.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
-    }
-    Ok(pids)
 }
 
 /// Most memory that a process ever had resident, in MB of 10^6 bytes.

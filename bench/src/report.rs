@@ -209,7 +209,7 @@ impl Report {
             text,
             "\nMedians of the calm rounds, those in which others used less than {CALM} cores, or of \
              all where there was none. Processor time in microseconds an entry; others: cores that \
-             no process of the run used, time stolen by the host included.\n\n\
+             other processes used.\n\n\
              | load | {} |\n|---|---|---|---|---|---|---|---|",
             COLUMNS.join(" | ")
         )?;

@@ -32,8 +32,8 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     let ledger = system.database()?;
     let copy = ledger.yardstick()?;
     let rows = bench.scratch.join("rows.copy");
-    let (mut server, mut own) = (vec![], vec![]);
-    while bench.another(&server) {
+    let mut ratios = vec![];
+    while bench.another(&ratios) {
         let trail = system.trail("default").await?;
         let mut rates = Vec::new();
         for (name, ids) in [
@@ -53,7 +53,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             bench.report.round(name, round(&measured));
             rates.push(measured.rate());
         }
-        if server.is_empty() {
+        if ratios.is_empty() {
             let query = format!(
                 "select tenant, id, seq, received_at, generation, partition, salt, hash, event, parts, residue \
                  from ledger.entries where partition = 'default' order by seq desc limit {ROWS}"
@@ -87,17 +87,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
                 p99: 0.0,
             },
         );
-        server.push(bench.report.outcome(rates[0] / rate));
-        own.push(bench.report.outcome(rates[1] / rate));
+        ratios.push(bench.report.outcome(rates[0] / rate));
     }
     bench.report.figure(
         "bulk of 1,000 ÷ COPY of the same rows",
-        server,
-        Target::AtLeast(0.5),
-    );
-    bench.report.figure(
-        "bulk of 1,000, own ids v7 ÷ COPY",
-        own,
+        ratios,
         Target::AtLeast(0.5),
     );
     Ok(())
