@@ -124,7 +124,7 @@ impl Bench<'_> {
             chains::measure(self, system).await?;
         }
         if self.config.wants(Row::Start) {
-            start::memory(self, system).await?;
+            start::memory(self, system)?;
         }
         Ok(())
     }
