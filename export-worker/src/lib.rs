@@ -1,0 +1,1 @@
+//! From the ledger into the object store: export jobs.

@@ -1,0 +1,1 @@
+//! From the ledger into the search index.

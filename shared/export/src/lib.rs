@@ -1,0 +1,1 @@
+//! What an export is: its request, its bytes, its job.

@@ -1,0 +1,1 @@
+//! Messages between services: SQS or PostgreSQL.

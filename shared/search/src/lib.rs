@@ -1,0 +1,1 @@
+//! The index that is searched: OpenSearch or embedded.
