@@ -195,7 +195,7 @@ impl<'a> Page<'a> {
         match self
             .question
             .filter
-            .matches(&row.event, row.parts.as_deref())
+            .matches(&row.event, row.parts.as_deref(), self.mask)
         {
             Ok(false) => return,
             Ok(true) => {

@@ -128,7 +128,7 @@ async fn conditions_narrow_the_list() {
         assert_eq!(page["entries"].as_array().unwrap().len(), count, "{query}");
     }
     for (query, place) in [
-        ("q=word", "query.q"),
+        ("q=*word", "query.q"),
         ("limit=0", "query.limit"),
         ("cursor=x", "query.cursor"),
         ("actor_id=%ff", "query.actor_id"),

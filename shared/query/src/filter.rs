@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use chain::Timestamp;
 
-use crate::Fault;
 use crate::urlencoded::shown;
+use crate::{Fault, Text};
 
 /// All conditions given must hold. A condition on something that an entry does not have, or no
 /// longer has after an erasure, does not hold.
@@ -20,6 +20,7 @@ pub struct Filter {
     to: Option<Timestamp>,
     pub(crate) action: Option<Action>,
     pub(crate) ip: Option<Address>,
+    text: Option<Text>,
 }
 
 /// `invoice.paid` or `invoice.*`.
@@ -65,6 +66,18 @@ impl Filter {
         self.to
     }
 
+    /// The condition on words.
+    pub fn text(&self) -> Option<&Text> {
+        self.text.as_ref()
+    }
+
+    /// Whether every entry of the partition and the time is asked for.
+    pub fn is_whole(&self) -> bool {
+        self.terms
+            .keys()
+            .all(|name| matches!(name.as_str(), "partition" | "from" | "to"))
+    }
+
     /// The filter's parameters, normalised, in the order of their names.
     pub fn terms(&self) -> impl Iterator<Item = (&str, &str)> {
         self.terms
@@ -80,10 +93,10 @@ impl Filter {
             .find(|name| self.terms.contains_key(*name))
     }
 
-    /// Whether the entry's texts are looked into at all; partition and time need no text.
+    /// Whether the event's members are compared; partition, time and words need none of them.
     pub(crate) fn reads_event(&self) -> bool {
         self.terms.keys().any(|name| {
-            !matches!(name.as_str(), "partition" | "from" | "to")
+            !matches!(name.as_str(), "partition" | "from" | "to" | "q")
                 && !PERSONAL.contains(&name.as_str())
         })
     }
@@ -132,6 +145,7 @@ impl Filter {
                 self.ip = Some(address);
                 normalised
             }),
+            "q" => Text::parse(&value).map(|text| self.text.insert(text).to_string()),
             "activity" => one_of(value, &["create", "read", "update", "delete", "other"]),
             "severity" => one_of(value, &["info", "warning", "error", "critical"]),
             "outcome" => one_of(value, &["success", "failure", "unknown"]),

@@ -1,19 +1,30 @@
 //! What a reader may ask of the trail: a filter, an order, a page size and a cursor, read from a
-//! URL's query, and matching a stored entry against the filter.
+//! URL's query, matching a stored entry against the filter, and what an index must know of an entry
+//! to find it by the same filter.
 //!
 //! It never does I/O and knows neither tenants nor permissions; whoever reads the ledger checks
 //! both, also for the partitions that a cursor names.
 
 mod cursor;
+mod document;
 mod filter;
+mod keyword;
+mod leaves;
 mod matching;
 mod question;
+mod text;
 mod urlencoded;
+mod words;
 
 pub use cursor::{Cursor, MAX_CHAINS, Remaining};
+pub use document::{Document, Unindexable};
 pub use filter::{Filter, is_partition_name};
+pub use keyword::Keyword;
+pub use leaves::MAX_LEAF;
 pub use matching::Unreadable;
 pub use question::{DEFAULT_LIMIT, MAX_LIMIT, Question};
+pub use text::{Clause, Form, Occurs, Text};
+pub use words::{MAX_WORD, each_word, words};
 
 /// The direction of a page: by (`received_at`, partition, seq).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

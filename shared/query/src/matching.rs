@@ -5,11 +5,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chain::Mask;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::Filter;
 use crate::filter::{Action, Address};
+use crate::text::Met;
+use crate::{Filter, leaves};
 
 /// A stored text is not what the format says, so that nothing can be said about the entry.
 #[derive(Debug, thiserror::Error)]
@@ -17,20 +19,41 @@ use crate::filter::{Action, Address};
 pub struct Unreadable(#[from] serde_json::Error);
 
 impl Filter {
-    /// Whether an entry with these canonical texts is asked for. Partition and time of receipt are
-    /// not part of the texts and are the reader's to bound.
+    /// Whether an entry with these canonical texts is asked for, by a reader for whom `mask` is left
+    /// out: no condition on it holds, and its words are not there. Partition and time of receipt
+    /// are not part of the texts and are the reader's to bound.
     ///
     /// # Errors
     /// When a stored text is not one of the format.
-    pub fn matches(&self, event: &str, parts: Option<&str>) -> Result<bool, Unreadable> {
+    pub fn matches(
+        &self,
+        event: &str,
+        parts: Option<&str>,
+        mask: Mask,
+    ) -> Result<bool, Unreadable> {
+        let parts = parts.filter(|_| mask == Mask::Nothing);
         if self.reads_event() && !self.matches_event(&serde_json::from_str(event)?)? {
             return Ok(false);
         }
-        if self.personal().is_none() {
-            return Ok(true);
+        if self.personal().is_some() {
+            let Some(parts) = parts else { return Ok(false) };
+            if !self.matches_parts(&serde_json::from_str(parts)?) {
+                return Ok(false);
+            }
         }
-        let Some(parts) = parts else { return Ok(false) };
-        Ok(self.matches_parts(&serde_json::from_str(parts)?))
+        self.matches_words(event, parts)
+    }
+
+    fn matches_words(&self, event: &str, parts: Option<&str>) -> Result<bool, Unreadable> {
+        let Some(text) = self.text() else {
+            return Ok(true);
+        };
+        let mut met = Met::new(text);
+        leaves::of_event(event, &mut |leaf| met.look(leaf))?;
+        if let Some(parts) = parts {
+            leaves::of_parts(parts, &mut |leaf| met.look(leaf))?;
+        }
+        Ok(met.holds())
     }
 
     fn matches_event(&self, event: &Event<'_>) -> Result<bool, Unreadable> {
@@ -103,64 +126,64 @@ impl Filter {
 
 /// A string that borrows where it has no escapes, also inside `Option`.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 #[derive(Deserialize)]
-struct Event<'a> {
+pub(crate) struct Event<'a> {
     #[serde(borrow)]
-    action: Text<'a>,
+    pub(crate) action: Text<'a>,
     #[serde(borrow)]
-    actor: Typed<'a>,
+    pub(crate) actor: Typed<'a>,
     #[serde(borrow)]
-    recorded_by: Text<'a>,
+    pub(crate) recorded_by: Text<'a>,
     #[serde(borrow, default)]
-    activity: Option<Text<'a>>,
+    pub(crate) activity: Option<Text<'a>>,
     #[serde(borrow, default)]
-    severity: Option<Text<'a>>,
+    pub(crate) severity: Option<Text<'a>>,
     #[serde(borrow, default)]
-    outcome: Option<Outcome<'a>>,
+    pub(crate) outcome: Option<Outcome<'a>>,
     #[serde(borrow, default)]
-    correlation_id: Option<Text<'a>>,
+    pub(crate) correlation_id: Option<Text<'a>>,
     #[serde(borrow, default)]
-    targets: Vec<Typed<'a>>,
+    pub(crate) targets: Vec<Typed<'a>>,
     #[serde(borrow, default)]
-    labels: Option<&'a RawValue>,
+    pub(crate) labels: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Typed<'a> {
+pub(crate) struct Typed<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    pub(crate) kind: Text<'a>,
     #[serde(borrow)]
-    id: Text<'a>,
+    pub(crate) id: Text<'a>,
 }
 
 #[derive(Deserialize)]
-struct Outcome<'a> {
+pub(crate) struct Outcome<'a> {
     #[serde(borrow)]
-    status: Text<'a>,
+    pub(crate) status: Text<'a>,
 }
 
 #[derive(Deserialize)]
-struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     #[serde(borrow, default)]
-    context: Option<Context<'a>>,
+    pub(crate) context: Option<Context<'a>>,
     #[serde(borrow, default)]
-    changes: Vec<Change<'a>>,
+    pub(crate) changes: Vec<Change<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Context<'a> {
+pub(crate) struct Context<'a> {
     #[serde(borrow, default)]
-    ip: Option<Text<'a>>,
+    pub(crate) ip: Option<Text<'a>>,
     #[serde(borrow, default)]
-    request_id: Option<Text<'a>>,
+    pub(crate) request_id: Option<Text<'a>>,
     #[serde(borrow, default)]
-    session_id: Option<Text<'a>>,
+    pub(crate) session_id: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Change<'a> {
+pub(crate) struct Change<'a> {
     #[serde(borrow)]
-    field: Text<'a>,
+    pub(crate) field: Text<'a>,
 }

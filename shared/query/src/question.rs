@@ -1,7 +1,7 @@
 //! A whole question: filter, order, page size and cursor, read from a URL's query with every
 //! place that is wrong. It never answers one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::urlencoded::{pairs, shown};
 use crate::{Cursor, Fault, Filter, Order};
@@ -29,42 +29,25 @@ impl Question {
     /// Every place that is wrong: unknown or repeated parameters, values outside their rule, and a
     /// cursor that is malformed or was given for another filter or order.
     pub fn parse(query: &str) -> Result<Self, Vec<Fault>> {
-        let mut filter = Filter::default();
-        let mut order = Order::default();
-        let mut limit = DEFAULT_LIMIT;
-        let mut cursor = None;
-        let mut faults = Vec::new();
-        let mut seen = HashSet::new();
-        for (name, value) in pairs(query).map_err(|fault| vec![fault])? {
-            let fault = |message| Fault::new(&shown(&name), message);
-            if !seen.insert(name.clone()) {
-                faults.push(fault("given twice"));
-                continue;
-            }
-            match name.as_str() {
-                "order" => match value.as_str() {
-                    "asc" => order = Order::Ascending,
-                    "desc" => order = Order::Descending,
-                    _ => faults.push(fault("neither `asc` nor `desc`")),
-                },
-                "limit" => match value.parse::<usize>() {
-                    Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
-                    _ => faults.push(fault("not a number from 1 to 1000")),
-                },
-                "cursor" => cursor = Some(value),
-                _ => match filter.take(&name, value) {
-                    Ok(true) => {}
-                    Ok(false) => faults.push(fault("unknown parameter")),
-                    Err(refused) => faults.push(refused),
-                },
+        let (filter, beside, mut faults) = read(query, &["order", "limit", "cursor"])?;
+        let (mut order, mut limit) = (Order::default(), DEFAULT_LIMIT);
+        match beside.get("order").map(String::as_str) {
+            Some("asc") => order = Order::Ascending,
+            None | Some("desc") => {}
+            Some(_) => faults.push(Fault::new("order", "neither `asc` nor `desc`")),
+        }
+        if let Some(asked) = beside.get("limit") {
+            match asked.parse::<usize>() {
+                Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
+                _ => faults.push(Fault::new("limit", "not a number from 1 to 1000")),
             }
         }
-        faults.extend(filter.check().err());
         if !faults.is_empty() {
             return Err(faults);
         }
-        let cursor = cursor
-            .map(|text| Cursor::decode(&text, &filter, order))
+        let cursor = beside
+            .get("cursor")
+            .map(|text| Cursor::decode(text, &filter, order))
             .transpose()
             .map_err(|fault| vec![fault])?;
         Ok(Self {
@@ -74,4 +57,49 @@ impl Question {
             cursor,
         })
     }
+}
+
+impl Filter {
+    /// Reads a URL's query (without its `?`), which may be empty. Parameters named in `beside` are no
+    /// conditions: they are given back as they stand, for the route to read.
+    ///
+    /// # Errors
+    /// Every place that is wrong: unknown or repeated parameters, and values outside their rule.
+    pub fn parse(
+        query: &str,
+        beside: &[&str],
+    ) -> Result<(Self, BTreeMap<String, String>), Vec<Fault>> {
+        let (filter, others, faults) = read(query, beside)?;
+        if faults.is_empty() {
+            Ok((filter, others))
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+type Read = (Filter, BTreeMap<String, String>, Vec<Fault>);
+
+/// The error is a query that cannot be taken apart at all.
+fn read(query: &str, beside: &[&str]) -> Result<Read, Vec<Fault>> {
+    let mut filter = Filter::default();
+    let mut others = BTreeMap::new();
+    let mut faults = Vec::new();
+    let mut seen = HashSet::new();
+    for (name, value) in pairs(query).map_err(|fault| vec![fault])? {
+        let fault = |message| Fault::new(&shown(&name), message);
+        if !seen.insert(name.clone()) {
+            faults.push(fault("given twice"));
+        } else if beside.contains(&name.as_str()) {
+            others.insert(name, value);
+        } else {
+            match filter.take(&name, value) {
+                Ok(true) => {}
+                Ok(false) => faults.push(fault("unknown parameter")),
+                Err(refused) => faults.push(refused),
+            }
+        }
+    }
+    faults.extend(filter.check().err());
+    Ok((filter, others, faults))
 }

@@ -1,5 +1,6 @@
 //! Matching, against a second implementation that walks a tree, and case by case.
 
+use chain::Mask;
 use proptest::prelude::*;
 use query::{Filter, Question};
 use serde_json::{Value, json};
@@ -74,7 +75,9 @@ fn each_condition_holds_or_does_not() {
         ("partition=other", true),
         ("from=2026-01-01T00:00:00Z", true),
     ] {
-        let holds = filter(query).matches(&event, Some(&parts)).unwrap();
+        let holds = filter(query)
+            .matches(&event, Some(&parts), Mask::Nothing)
+            .unwrap();
         assert_eq!(holds, expected, "{query}");
     }
 }
@@ -93,10 +96,22 @@ fn what_is_not_there_does_not_hold() {
         "request_id=r",
         "session_id=s",
     ] {
-        assert!(!filter(query).matches(bare, None).unwrap(), "{query}");
-        assert!(!filter(query).matches(bare, Some("{}")).unwrap(), "{query}");
+        assert!(
+            !filter(query).matches(bare, None, Mask::Nothing).unwrap(),
+            "{query}"
+        );
+        assert!(
+            !filter(query)
+                .matches(bare, Some("{}"), Mask::Nothing)
+                .unwrap(),
+            "{query}"
+        );
     }
-    assert!(filter("severity=info").matches(bare, None).unwrap());
+    assert!(
+        filter("severity=info")
+            .matches(bare, None, Mask::Nothing)
+            .unwrap()
+    );
 }
 
 #[test]
@@ -105,10 +120,14 @@ fn an_ip_that_is_no_address_is_text() {
     let parts = r#"{"context":{"ip":"192.0.2.007, proxy"}}"#;
     assert!(
         filter("ip=192.0.2.007,+proxy")
-            .matches(&event, Some(parts))
+            .matches(&event, Some(parts), Mask::Nothing)
             .unwrap()
     );
-    assert!(!filter("ip=192.0.2.7").matches(&event, Some(parts)).unwrap());
+    assert!(
+        !filter("ip=192.0.2.7")
+            .matches(&event, Some(parts), Mask::Nothing)
+            .unwrap()
+    );
 }
 
 #[test]
@@ -134,12 +153,15 @@ fn a_forged_text_is_an_error_and_no_panic() {
         "\u{0}",
         r#"{"action":"\ud800"}"#,
     ] {
-        assert!(filter.matches(forged, None).is_err(), "{forged}");
+        assert!(
+            filter.matches(forged, None, Mask::Nothing).is_err(),
+            "{forged}"
+        );
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(
         filter
-            .matches(&format!(r#"{{"labels":{deep}}}"#), None)
+            .matches(&format!(r#"{{"labels":{deep}}}"#), None, Mask::Nothing)
             .is_err()
     );
 }
@@ -203,7 +225,7 @@ proptest! {
             })
             .collect();
         let query: Vec<String> = asked.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let holds = filter(&query.join("&")).matches(&event.to_string(), Some(&parts.to_string())).unwrap();
+        let holds = filter(&query.join("&")).matches(&event.to_string(), Some(&parts.to_string()), Mask::Nothing).unwrap();
         prop_assert_eq!(holds, expected(&asked, &event, &parts), "{:?}", query);
     }
 }

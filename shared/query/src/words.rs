@@ -1,0 +1,84 @@
+//! Words: how text becomes tokens. The index, the query and the scan of the ledger all use this one
+//! tokeniser, so that they answer alike; a change here needs every index built anew.
+//!
+//! A word is a run of letters and digits in lower case, without diacritics where Latin letters have
+//! them; everything else separates words. Scripts that write no spaces give one word a character.
+
+use std::ops::RangeInclusive;
+
+/// Characters of a word that count: longer words are told apart by these.
+pub const MAX_WORD: usize = 64;
+
+/// Base letters of U+00E0 to U+017F; what has none stands as it is.
+const LATIN: &str = "aaaaaaæceeeeiiiiðnooooo÷ouuuuyþyaaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiii\
+iiĳĳjjkkĸllllllllllnnnnnnnŋŋooooooœœrrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+
+/// Written without spaces: Thai to Myanmar, Khmer, kana, Han and their extensions.
+const UNSPACED: [RangeInclusive<char>; 7] = [
+    '\u{0e00}'..='\u{0eff}',
+    '\u{1000}'..='\u{109f}',
+    '\u{1780}'..='\u{17ff}',
+    '\u{3040}'..='\u{30ff}',
+    '\u{3400}'..='\u{9fff}',
+    '\u{f900}'..='\u{faff}',
+    '\u{20000}'..='\u{3ffff}',
+];
+
+/// Calls `word` for each word of the text, in order. The word is borrowed from a buffer.
+pub fn each_word(text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
+    buffer.clear();
+    let mut length = 0;
+    for char in text.chars() {
+        if char.is_ascii_alphanumeric() {
+            if length < MAX_WORD {
+                buffer.push(char.to_ascii_lowercase());
+            }
+            length += 1;
+        } else if char.is_ascii() || !(char.is_alphanumeric() || is_mark(char)) {
+            end(buffer, &mut length, &mut word);
+        } else if UNSPACED.iter().any(|range| range.contains(&char)) {
+            end(buffer, &mut length, &mut word);
+            buffer.push(char);
+            end(buffer, &mut length, &mut word);
+        } else {
+            for lower in char.to_lowercase().filter(|char| !is_mark(*char)) {
+                if length < MAX_WORD {
+                    buffer.push(folded(lower));
+                }
+                length += 1;
+            }
+        }
+    }
+    end(buffer, &mut length, &mut word);
+}
+
+/// The words of the text.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    each_word(text, &mut String::new(), |word| words.push(word.to_owned()));
+    words
+}
+
+fn end(buffer: &mut String, length: &mut usize, word: &mut impl FnMut(&str)) {
+    if !buffer.is_empty() {
+        word(buffer);
+        buffer.clear();
+    }
+    *length = 0;
+}
+
+/// Combining diacritical marks belong to the letter before and are left out with it.
+fn is_mark(char: char) -> bool {
+    ('\u{0300}'..='\u{036f}').contains(&char)
+}
+
+fn folded(char: char) -> char {
+    match char {
+        '\u{00e0}'..='\u{017f}' => {
+            let place = char as usize - 0xe0;
+            LATIN.chars().nth(place).unwrap_or(char)
+        }
+        'ς' => 'σ',
+        other => other,
+    }
+}
