@@ -3,12 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::{Config, Error};
+use crate::{Config, Error, follow};
 
 /// Longest wait for a lock and for a statement, on the server's side.
 const LOCK_TIMEOUT: &str = "5s";
@@ -20,7 +20,11 @@ pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn options(config: &Config, name: &str, role: &str) -> Result<PgConnectOptions, Error> {
-    let options = PgConnectOptions::from_str(config.url.expose_secret());
+    session(&config.url, name, role)
+}
+
+fn session(url: &SecretString, name: &str, role: &str) -> Result<PgConnectOptions, Error> {
+    let options = PgConnectOptions::from_str(url.expose_secret());
     let options = options.map_err(Error::Database)?;
     Ok(options
         .application_name(name)
@@ -70,6 +74,29 @@ fn pool(config: &Config, connections: u32) -> PoolOptions<sqlx::Postgres> {
     PoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.acquire_timeout)
+}
+
+/// Followers look rows up by key; a plan made on young tables would scan them when they have grown.
+pub(crate) fn follower_options(
+    config: &follow::Config,
+    name: &str,
+) -> Result<PgConnectOptions, Error> {
+    let options = session(&config.url, name, "veritrail_follow")?;
+    Ok(options.options([
+        ("enable_seqscan", "off"),
+        ("client_connection_check_interval", "2s"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
+    ]))
+}
+
+pub(crate) fn followers(config: &follow::Config) -> Result<PgPool, Error> {
+    let options = follower_options(config, "ledger follower")?;
+    let pool = PoolOptions::new()
+        .max_connections(config.connections.max(1))
+        .acquire_timeout(config.acquire_timeout);
+    Ok(pool.connect_lazy_with(options))
 }
 
 /// Refuses a server that could lose what it acknowledged, and one that is too old.

@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod driver;
 mod failure;
+pub mod follow;
 #[doc(hidden)]
 pub mod lane;
 mod migrate;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub use append::{Append, Receipt};
 pub use config::Config;
 use driver::{Driver, Submission};
+pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
 use lane::{Key, Lane, Request};
 pub use migrate::migrate;
 pub use read::{Audit, AuditPage, IdRow, Limit, Order, Range, Scan, Times, Window};

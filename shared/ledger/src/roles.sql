@@ -5,13 +5,14 @@
 --   veritrail_owner    owns the schema; migrations only, since an owner can get past triggers
 --   veritrail_append   the lanes: inserts entries and moves heads, changes and deletes nothing
 --   veritrail_read     sees one tenant at a time, through views
+--   veritrail_follow   reads entries of all tenants; writes cursors and what could not be indexed
 --   veritrail_maintain erases personal parts; granted to no one here
 do $$
 declare
   membership text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
   name text;
 begin
-  foreach name in array array['veritrail_owner', 'veritrail_append', 'veritrail_read', 'veritrail_maintain'] loop
+  foreach name in array array['veritrail_owner', 'veritrail_append', 'veritrail_read', 'veritrail_follow', 'veritrail_maintain'] loop
     if not exists (select from pg_roles where rolname = name) then
       begin
         execute format('create role %I nologin', name);

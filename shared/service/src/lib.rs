@@ -4,6 +4,7 @@
 //! [`ApiError`] (what a client is told). Nothing here knows an entry, a chain or a business rule.
 
 pub mod access;
+pub mod backoff;
 pub mod body;
 pub mod caller;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod docs;
 pub mod error;
 pub mod exchange;
 pub mod extract;
+pub mod follow;
 pub mod health;
 pub mod http;
 pub mod keys;

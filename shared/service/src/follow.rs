@@ -1,0 +1,137 @@
+//! The loop of a follower: it works on what it was told of, several things at once and each by one
+//! task, tries again what failed, and stops when it is asked to. It never knows what is followed, nor
+//! who tells it; whatever it forgets, the next sweep finds again.
+
+mod line;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use self::line::Line;
+use crate::{Shutdown, backoff};
+
+/// What became of one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing is left to do.
+    Done,
+    /// There is more: the others first, then this again.
+    More,
+    /// Somebody else is at it. It is looked at again a little later, since what it was told of may
+    /// have come after the other one looked.
+    Taken,
+}
+
+/// Bounds of a loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Turns at once.
+    pub at_once: usize,
+    /// Most things that wait; beyond it nothing more is taken in.
+    pub waiting: usize,
+    /// Pause after a failure; it doubles with each one in a row.
+    pub pause: Duration,
+    pub longest_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            at_once: 4,
+            waiting: 1_024,
+            pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Until `shutdown`, then until the turns under way have ended: a turn should watch the same
+/// `shutdown` and end after its batch. A thing that comes through `found` while it waits is one; while
+/// it is worked on, it gets one more turn. Dropping the future ends the turns where they are.
+pub async fn run<K, W, F>(
+    settings: Settings,
+    mut found: mpsc::Receiver<K>,
+    work: W,
+    shutdown: &Shutdown,
+) where
+    K: Clone + Debug + Eq + Hash + Send + 'static,
+    W: Fn(K) -> F,
+    F: Future<Output = anyhow::Result<Turn>> + Send + 'static,
+{
+    let mut line: Line<K> = Line::new(settings);
+    let mut turns = JoinSet::new();
+    let mut whose: HashMap<Id, K> = HashMap::new();
+    let mut open = true;
+    loop {
+        let stopping = shutdown.begun();
+        while !stopping && turns.len() < settings.at_once.max(1) {
+            let Some(key) = line.next(Instant::now()) else {
+                break;
+            };
+            let turn = turns.spawn(work(key.clone()));
+            whose.insert(turn.id(), key);
+        }
+        if turns.is_empty() && (stopping || (!open && line.is_empty())) {
+            return;
+        }
+        let due = line.due().filter(|_| turns.len() < settings.at_once.max(1));
+        tokio::select! {
+            () = shutdown.wait(), if !stopping => {}
+            Some(ended) = turns.join_next_with_id(), if !turns.is_empty() => {
+                end(&mut line, &mut whose, ended);
+            }
+            key = found.recv(), if open && !stopping && line.has_room() => match key {
+                Some(key) => line.add(key),
+                None => open = false,
+            },
+            () = until(due), if due.is_some() && !stopping => {}
+        }
+    }
+}
+
+fn end<K: Clone + Debug + Eq + Hash>(
+    line: &mut Line<K>,
+    whose: &mut HashMap<Id, K>,
+    ended: Result<(Id, anyhow::Result<Turn>), JoinError>,
+) {
+    let (id, outcome) = match ended {
+        Ok((id, outcome)) => (id, outcome),
+        Err(stopped) => (stopped.id(), Err(stopped.into())),
+    };
+    let Some(key) = whose.remove(&id) else { return };
+    match outcome {
+        Ok(turn) => line.ended(key, turn, Instant::now()),
+        Err(error) => {
+            tracing::warn!(of = ?key, error = format!("{error:#}"), "a turn failed and is tried again");
+            line.failed(key, Instant::now());
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Calls `sweep` at once and then about every `interval`, until `shutdown`; a sweep under way is
+/// dropped then. The time between two is off by up to a tenth, so that replicas do not fall in step.
+pub async fn every<S>(interval: Duration, shutdown: &Shutdown, mut sweep: S)
+where
+    S: AsyncFnMut(),
+{
+    loop {
+        let wait = interval.mul_f64(0.9 + 0.2 * backoff::chance());
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = async { sweep().await; tokio::time::sleep(wait).await; } => {}
+        }
+    }
+}
