@@ -3,12 +3,14 @@
 
 mod error;
 mod message;
+mod postgres;
+mod sqs;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use error::Error;
 pub use message::{MAX_BODY_BYTES, Message};
@@ -19,13 +21,13 @@ pub const MAX_RECEIVES: u32 = 5;
 /// Longest wait of [`Queue::receive`]; more is cut to it.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Longest lease, extensions included, and longest pause of [`Queue::give_back`]; more is cut to it.
-pub const MAX_LEASE: Duration = Duration::from_secs(12 * 60 * 60);
+pub const MAX_LEASE: Duration = Duration::from_hours(12);
 
 /// One queue, at least once and in no order. All methods may be called from many tasks and processes.
 ///
 /// Every method answers within bounded time (a few seconds, [`Queue::receive`] after its wait) and
 /// gives [`Error::Unavailable`] when the server does not; the next call then works if the server
-/// does. Short failures are retried inside.
+/// does. So a loop around `receive` pauses after an error.
 ///
 /// A lease that has run out is lost, whether or not somebody else has the message yet: what its
 /// holder does afterwards changes nothing.
@@ -89,13 +91,16 @@ pub struct Depth {
 ///
 /// A server that is down is no error here: the queue is checked with its first use instead.
 pub async fn open(url: &SecretString) -> Result<Arc<dyn Queue>, Error> {
-    let _ = url;
-    todo!()
+    let url = url.expose_secret();
+    match url.split_once(':') {
+        Some(("sqs", _)) => Ok(Arc::new(sqs::open(url).await?)),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(postgres::open(url).await?)),
+        _ => Err(Error::InvalidUrl("begins with neither sqs: nor postgres:")),
+    }
 }
 
 /// Creates the schema `queue` with its role, or brings it up to date. For queues in PostgreSQL only;
 /// `url` as [`open`] takes it, of a superuser or of a login role that may create roles and schemas.
 pub async fn migrate(url: &SecretString) -> Result<(), Error> {
-    let _ = url;
-    todo!()
+    postgres::migrate(url.expose_secret()).await
 }
