@@ -8,8 +8,9 @@ up:
 	cargo build --release -p veritrail
 	target/release/veritrail up
 
-# Every test, against a PostgreSQL that is started for it and stopped after it. Commands are always
-# for the whole workspace: a part of it would want its dependencies built with other features.
+# Every test, against PostgreSQL, LocalStack (S3, SQS) and OpenSearch, started for it and stopped
+# after it: containers where a Docker engine answers, else processes. Commands are always for the
+# whole workspace: a part of it would want its dependencies built with other features.
 test:
 	@.ci/need cargo cc
 	cargo build --workspace --all-targets
@@ -22,12 +23,12 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
 	cargo build --workspace --all-targets
-	target/debug/servers .ci/prepared --check
+	target/debug/servers --only postgres .ci/prepared --check
 
 # Write the prepared queries anew, after a change of SQL or of a migration.
 prepare:
 	cargo build --workspace --all-targets
-	target/debug/servers .ci/prepared
+	target/debug/servers --only postgres .ci/prepared
 
 # The figures of bench/RESULTS.md; half an hour, on an otherwise idle machine.
 bench:

@@ -1,48 +1,156 @@
 //! `servers COMMAND ARGUMENTS…`: starts the servers that the tests need, says in the environment
 //! where they are, runs the command, and stops them. It is no service manager: nothing outlives it.
 //!
-//! `DATABASE_URL`, when it is already set, is used as it is: a superuser's address of PostgreSQL.
+//! An address that the environment gives is used as it is. Otherwise a server is a container where a
+//! Docker engine answers and has the image, or a process, made from packages that are installed and
+//! kept in the user's cache folder at the first run.
 
-use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+mod cache;
+mod config;
+mod containers;
+mod folder;
+mod localstack;
+mod opensearch;
+mod packages;
+mod postgresql;
+mod process;
+mod running;
+
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use postgres::{Postgres, Wanted};
+use anyhow::Context as _;
+use clap::Parser as _;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Memory behind a file system: an fsync costs nothing, and the server keeps its safe settings.
-const MEMORY: &str = "/dev/shm";
-/// A container's default of 64 MiB is too small for a database.
-const ENOUGH_MEMORY: u64 = 2 * 1024 * 1024 * 1024;
+use crate::config::{Config, Name};
+use crate::folder::Folder;
+use crate::running::Running;
+
+/// What every start is given.
+struct Site {
+    folder: Folder,
+    /// A Docker engine that answers.
+    docker: bool,
+    stop: CancellationToken,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    let Some(program) = arguments.next() else {
-        bail!("usage: servers COMMAND ARGUMENTS…");
-    };
-    let rest: Vec<OsString> = arguments.collect();
-    if std::env::vars_os().any(|(name, _)| name == "DATABASE_URL") {
-        return run(Command::new(program).args(rest)).await;
-    }
-    let folder = folder()?;
+    let config = Config::parse();
     let stop = CancellationToken::new();
-    let wanted = Wanted {
-        folder: &folder,
-        binaries: None,
-        install: true,
+    let signals = tokio::spawn(cancel_on_signal(stop.clone()));
+    let site = Site {
+        folder: Folder::create()?,
+        docker: !config.native && containers::engine_answers().await,
+        stop,
     };
-    let note = |text: &str| say(text);
-    let mut postgres = Postgres::start(&wanted, &note, &stop).await?;
-    let url = secrecy::ExposeSecret::expose_secret(&postgres.owner_url()).to_owned();
-    let ended = run(Command::new(program).args(rest).env("DATABASE_URL", url)).await;
-    postgres.stop().await?;
-    std::fs::remove_dir_all(&folder).context("cannot remove the servers' folder")?;
+    let servers = Box::pin(start(&config, &site)).await;
+    signals.abort();
+    let ended = match &servers {
+        Ok(servers) => run(&config, servers).await,
+        Err(_) => Ok(ExitCode::FAILURE),
+    };
+    for server in servers? {
+        server.stop().await?;
+    }
+    site.folder.remove()?;
     ended
+}
+
+/// Starts what is wanted, all at once; when one does not start, the others are stopped.
+async fn start(config: &Config, site: &Site) -> anyhow::Result<Vec<Running>> {
+    // Two package managers at once would find each other's locks.
+    packages::install(config, site).await?;
+    let (postgresql, localstack, opensearch) = tokio::join!(
+        async {
+            match (&config.database_url, config.wants(Name::Postgres)) {
+                (Some(url), _) => Ok(Some(Running::given(url))),
+                (None, true) => postgresql::start(site).await.map(Some),
+                (None, false) => Ok(None),
+            }
+        },
+        async {
+            match (&config.localstack_url, config.wants(Name::Localstack)) {
+                (Some(url), _) => Ok(Some(Running::given(url))),
+                (None, true) => localstack::start(site).await.map(Some),
+                (None, false) => Ok(None),
+            }
+        },
+        async {
+            match (&config.opensearch_url, config.wants(Name::Opensearch)) {
+                (Some(url), _) => Ok(Some(Running::given(url))),
+                (None, true) => opensearch::start(site).await.map(Some),
+                (None, false) => Ok(None),
+            }
+        },
+    );
+    let mut servers = Vec::new();
+    let mut failed = None;
+    let started = [
+        (postgresql, "DATABASE_URL"),
+        (localstack, "LOCALSTACK_URL"),
+        (opensearch, "OPENSEARCH_URL"),
+    ];
+    for (server, variable) in started {
+        match server {
+            Ok(server) => servers.extend(server.map(|server| server.told_as(variable))),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    let Some(error) = failed else {
+        return Ok(servers);
+    };
+    for server in servers {
+        server.stop().await?;
+    }
+    Err(error)
+}
+
+async fn cancel_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = hangup.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.cancel();
+    Ok(())
+}
+
+/// Runs the command to its end. A signal for this process reaches the command from the terminal or
+/// through this one; the servers are stopped after it, never before.
+async fn run(config: &Config, servers: &[Running]) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = config.command.split_first().context("no command")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    for server in servers {
+        command.env(server.variable(), server.url());
+        if server.variable() == "LOCALSTACK_URL" {
+            localstack::credentials(&mut command, server.url());
+        }
+    }
+    let mut child = command.spawn().context("cannot start the command")?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            // The terminal sends these two to the command as well.
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => process::signal(&child, rustix::process::Signal::TERM),
+        }
+    };
+    Ok(ExitCode::from(
+        u8::try_from(status.code().unwrap_or(1)).unwrap_or(1),
+    ))
 }
 
 #[expect(
@@ -51,44 +159,4 @@ async fn main() -> anyhow::Result<ExitCode> {
 )]
 fn say(text: &str) {
     eprintln!("servers: {text}");
-}
-
-/// A new folder, in memory where there is enough of it. PostgreSQL's account passes through.
-fn folder() -> anyhow::Result<PathBuf> {
-    let memory = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
-    let parent = if memory >= ENOUGH_MEMORY {
-        PathBuf::from(MEMORY)
-    } else {
-        std::env::temp_dir()
-    };
-    let folder = parent.join(format!(
-        "veritrail-servers-{}",
-        uuid::Uuid::now_v7().simple()
-    ));
-    std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
-    // The whole suite holds many connections at once, far more than a service does.
-    Ok(folder)
-}
-
-/// Runs the command to its end. A signal for this process reaches the command from the terminal or
-/// through this one; the servers are stopped after it, never before.
-async fn run(command: &mut Command) -> anyhow::Result<ExitCode> {
-    let mut child = command.spawn().context("cannot start the command")?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {
-                if let Some(id) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-                    let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-                }
-            }
-        }
-    };
-    Ok(ExitCode::from(
-        u8::try_from(status.code().unwrap_or(1)).unwrap_or(1),
-    ))
 }
