@@ -39,23 +39,51 @@ pub struct Unindexable {
     source: Unreadable,
 }
 
+/// What a document is made of: no more of an entry than that, neither tenant nor hashes.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    pub partition: &'a str,
+    pub generation: u32,
+    pub seq: u64,
+    pub received_at: Timestamp,
+    /// These three are canonical texts, as [`Stored`] has them.
+    pub event: &'a str,
+    pub parts: Option<&'a str>,
+    pub residue: Option<&'a str>,
+}
+
+impl<'a> From<&'a Stored> for Kept<'a> {
+    fn from(stored: &'a Stored) -> Self {
+        Self {
+            partition: &stored.partition,
+            generation: stored.generation,
+            seq: stored.seq,
+            received_at: stored.received_at,
+            event: &stored.event,
+            parts: stored.parts.as_deref(),
+            residue: stored.residue.as_deref(),
+        }
+    }
+}
+
 impl Document {
-    pub fn of(stored: &Stored) -> Result<Self, Unindexable> {
+    pub fn of<'a>(entry: impl Into<Kept<'a>>) -> Result<Self, Unindexable> {
+        let stored = entry.into();
         let unreadable = |column| move |source| Unindexable { column, source };
         let mut keywords = Vec::with_capacity(16);
         let (mut words, mut personal_words) = (Vec::new(), Vec::new());
-        event(&stored.event, &mut keywords, &mut words).map_err(unreadable("event"))?;
-        if let Some(parts) = &stored.parts {
+        event(stored.event, &mut keywords, &mut words).map_err(unreadable("event"))?;
+        if let Some(parts) = stored.parts {
             personal(parts, &mut keywords, &mut personal_words).map_err(unreadable("parts"))?;
         }
         keywords.sort_unstable();
         keywords.dedup();
         Ok(Self {
-            partition: stored.partition.clone(),
+            partition: stored.partition.to_owned(),
             generation: stored.generation,
             seq: stored.seq,
             received_at: stored.received_at,
-            version: 1 + erased(stored).map_err(unreadable("residue"))?,
+            version: 1 + erased(stored.residue).map_err(unreadable("residue"))?,
             keywords,
             words,
             personal_words,
@@ -63,13 +91,13 @@ impl Document {
     }
 }
 
-fn erased(stored: &Stored) -> Result<u64, Unreadable> {
+fn erased(residue: Option<&str>) -> Result<u64, Unreadable> {
     #[derive(serde::Deserialize)]
     struct Residue<'a> {
         #[serde(borrow, default)]
         digests: std::collections::BTreeMap<&'a str, serde::de::IgnoredAny>,
     }
-    let Some(residue) = &stored.residue else {
+    let Some(residue) = residue else {
         return Ok(0);
     };
     let residue: Residue<'_> = serde_json::from_str(residue)?;

@@ -17,7 +17,7 @@ mod urlencoded;
 mod words;
 
 pub use cursor::{Cursor, MAX_CHAINS, Remaining};
-pub use document::{Document, Unindexable};
+pub use document::{Document, Kept, Unindexable};
 pub use filter::{Filter, is_partition_name};
 pub use keyword::Keyword;
 pub use leaves::MAX_LEAF;

@@ -68,14 +68,28 @@ impl Health {
     /// detail; `/health` the same, with the state of each check for a caller with any role.
     pub fn router(self, access: Access) -> Router {
         let state = Arc::new(Shared {
-            health: self,
+            checked: Arc::new(Checked {
+                health: self,
+                last: Mutex::default(),
+            }),
             access,
-            last: Mutex::default(),
         });
         Router::new()
             .route("/livez", get(async || Json(Report::of(true))))
             .route("/readyz", get(ready))
             .route("/health", get(health))
+            .with_state(state)
+    }
+
+    /// `/readyz` with the state of each check, for a listener that operators alone reach, and for a
+    /// process that knows no callers.
+    pub fn detailed(self) -> Router {
+        let state = Arc::new(Checked {
+            health: self,
+            last: Mutex::default(),
+        });
+        Router::new()
+            .route("/readyz", get(detail))
             .with_state(state)
     }
 
@@ -96,12 +110,16 @@ impl Health {
 type Outcome = (&'static str, Option<String>);
 
 struct Shared {
-    health: Health,
+    checked: Arc<Checked>,
     access: Access,
+}
+
+struct Checked {
+    health: Health,
     last: Mutex<Option<(Instant, Vec<Outcome>)>>,
 }
 
-impl Shared {
+impl Checked {
     /// The state of each check, from at most a second ago. Those who ask meanwhile wait.
     async fn checks(&self) -> Vec<(&'static str, bool)> {
         let mut last = self.last.lock().await;
@@ -160,6 +178,16 @@ impl Report {
         }
     }
 
+    fn with(checks: Vec<(&'static str, bool)>) -> Self {
+        let mut report = Self::of(checks.iter().all(|(_, passes)| *passes));
+        let checks = checks.into_iter().map(|(name, passes)| CheckReport {
+            name,
+            status: word(passes),
+        });
+        report.checks = checks.collect();
+        report
+    }
+
     fn into_answer(self) -> Response {
         let status = match self.status {
             "ok" => StatusCode::OK,
@@ -170,23 +198,24 @@ impl Report {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let checks = shared.checks().await;
+    let checks = shared.checked.checks().await;
     Report::of(checks.iter().all(|(_, passes)| *passes)).into_answer()
 }
 
+async fn detail(State(checked): State<Arc<Checked>>) -> Response {
+    let checks = checked.checks().await;
+    Report::with(checks).into_answer()
+}
+
 async fn health(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let checks = shared.checks().await;
+    let checks = shared.checked.checks().await;
     let mut report = Report::of(checks.iter().all(|(_, passes)| *passes));
     // Whoever cannot be verified right now gets what everybody gets.
     if let Ok(caller) = shared.access.authenticate(&headers).await
         && shared.access.admit_read(&caller).is_ok()
         && !caller.roles.is_empty()
     {
-        let checks = checks.into_iter().map(|(name, passes)| CheckReport {
-            name,
-            status: word(passes),
-        });
-        report.checks = checks.collect();
+        report = Report::with(checks);
     }
     report.into_answer()
 }

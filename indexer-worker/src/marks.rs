@@ -1,0 +1,194 @@
+//! What this process wrote and has not put on record: cursors on their way. Refreshes are coalesced
+//! per tenant, and cursors of many chains move in one statement.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use ledger::Cursor;
+use service::{Shutdown, backoff};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{State, VISIBLE, WRITTEN};
+
+/// From one refresh to the next, and so from one move of a cursor to the next.
+const PACE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Tenants refreshed at once.
+const AT_ONCE: usize = 8;
+
+type Key = (Uuid, String, u32);
+
+#[derive(Default)]
+pub(crate) struct Marks {
+    of: Mutex<HashMap<Key, Mark>>,
+    changed: Notify,
+}
+
+#[derive(Clone)]
+struct Mark {
+    cursor: Cursor,
+    epoch: i64,
+    /// The cursor of what is written stands here already.
+    recorded: bool,
+}
+
+impl Mark {
+    /// Whether nothing came after it.
+    fn is(&self, now: &Self) -> bool {
+        self.epoch == now.epoch && self.cursor.next == now.cursor.next
+    }
+}
+
+impl Marks {
+    fn held(&self) -> MutexGuard<'_, HashMap<Key, Mark>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index has acknowledged everything before this cursor.
+    pub(crate) fn written(&self, cursor: Cursor, epoch: i64) {
+        let key = (cursor.tenant, cursor.partition.clone(), cursor.generation);
+        let mark = Mark {
+            cursor,
+            epoch,
+            recorded: false,
+        };
+        self.held().insert(key, mark);
+        self.changed.notify_one();
+    }
+
+    /// Where to go on: a cursor as the database has it, or what this process wrote since, unless the
+    /// cursors of the tenant were set back meanwhile.
+    pub(crate) fn further(&self, cursor: Cursor, epoch: i64) -> Cursor {
+        let key = (cursor.tenant, cursor.partition.clone(), cursor.generation);
+        match self.held().get(&key) {
+            Some(mark) if mark.epoch == epoch && mark.cursor.next > cursor.next => {
+                mark.cursor.clone()
+            }
+            _ => cursor,
+        }
+    }
+
+    fn all(&self) -> BTreeMap<Key, Mark> {
+        let held = self.held();
+        held.iter()
+            .map(|(k, mark)| (k.clone(), mark.clone()))
+            .collect()
+    }
+
+    /// Forgets marks that are on record, where none came after them.
+    fn forget(&self, done: &BTreeMap<Key, Mark>) {
+        self.held()
+            .retain(|key, mark| !done.get(key).is_some_and(|done| done.is(mark)));
+    }
+
+    fn recorded(&self, done: &BTreeMap<Key, Mark>) {
+        for (key, mark) in self.held().iter_mut() {
+            mark.recorded |= done.get(key).is_some_and(|done| done.is(mark));
+        }
+    }
+}
+
+/// Until `shutdown`. What is marked then is left for [`flush`].
+pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
+    let mut failures = 0;
+    loop {
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = state.marks().changed.notified() => {}
+        }
+        let began = Instant::now();
+        failures = if flush(state).await { 0 } else { failures + 1 };
+        let mut pause = PACE;
+        if failures > 0 {
+            pause = backoff::pause(failures, PACE, LONGEST_PAUSE);
+            state.marks().changed.notify_one();
+        }
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = tokio::time::sleep_until(began + pause) => {}
+        }
+    }
+}
+
+/// Refreshes what was written to, then moves the cursors. `false` when something is left to do. A
+/// crash in between costs work done twice.
+pub(crate) async fn flush(state: &State) -> bool {
+    let mut marks = state.marks().all();
+    if marks.is_empty() {
+        return true;
+    }
+    let tenants: BTreeSet<Uuid> = marks.keys().map(|(tenant, ..)| *tenant).collect();
+    let refreshes = futures_util::stream::iter(tenants).map(|tenant| refresh(state, tenant));
+    let outcomes: Vec<_> = refreshes.buffer_unordered(AT_ONCE).collect().await;
+    let of = |wanted: Refreshed| {
+        let tenants = outcomes
+            .iter()
+            .filter(move |(_, outcome)| *outcome == wanted);
+        tenants
+            .map(|(tenant, _)| *tenant)
+            .collect::<BTreeSet<Uuid>>()
+    };
+    // What was written to an index that is lost is on no record: the next turn finds it missing.
+    let lost = of(Refreshed::Lost);
+    let gone = marks
+        .extract_if(.., |(tenant, ..), _| lost.contains(tenant))
+        .collect();
+    state.marks().forget(&gone);
+    let refreshed = of(Refreshed::Yes);
+    let unrecorded = marks.values().filter(|mark| !mark.recorded);
+    if !advance(state, WRITTEN, unrecorded).await {
+        return false;
+    }
+    state.marks().recorded(&marks);
+    marks.retain(|(tenant, ..), _| refreshed.contains(tenant));
+    if !advance(state, VISIBLE, marks.values()).await {
+        return false;
+    }
+    state.marks().forget(&marks);
+    refreshed.len() + lost.len() == outcomes.len()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refreshed {
+    Yes,
+    No,
+    Lost,
+}
+
+async fn refresh(state: &State, tenant: Uuid) -> (Uuid, Refreshed) {
+    let started = Instant::now();
+    let outcome = match state.search().refresh(tenant).await {
+        Ok(()) => Refreshed::Yes,
+        Err(search::Error::Missing | search::Error::Outdated(_)) => Refreshed::Lost,
+        Err(error) => {
+            tracing::warn!(%tenant, error = format!("{:#}", anyhow::Error::new(error)), "not refreshed");
+            Refreshed::No
+        }
+    };
+    metrics::histogram!("index_refresh_seconds").record(started.elapsed().as_secs_f64());
+    (tenant, outcome)
+}
+
+/// Cursors of a statement.
+const CURSORS: usize = 1_000;
+
+async fn advance(state: &State, follower: &str, marks: impl Iterator<Item = &Mark>) -> bool {
+    let cursors: Vec<_> = marks
+        .map(|mark| (mark.cursor.clone(), mark.epoch))
+        .collect();
+    for some in cursors.chunks(CURSORS) {
+        if let Err(error) = state.ledger().advance(follower, some).await {
+            tracing::warn!(
+                follower,
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "cursors not moved"
+            );
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,177 @@
+//! A tenant's index, made anew from the ledger while appends and searches go on: the next index is
+//! filled beside the current one and then put in its place.
+//!
+//! What makes it whole: before the switch the cursors are set back to what the next index has, and
+//! the tenant's indexing is held; after it they are set back once more and let go. Whoever was at
+//! work on the old index meanwhile cannot move a cursor past that, so what he wrote there is written
+//! again. A crash before the switch leaves the old index as it was; one after it leaves the new one
+//! with cursors that fit, and the hold ends by itself.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use ledger::{Behind, Chain, Cursor};
+use search::{Placement, Which};
+use service::Shutdown;
+use service::follow::Turn;
+use uuid::Uuid;
+
+use crate::sweep::PAGE;
+use crate::work::{Put, put, read};
+use crate::{State, VISIBLE, WRITTEN, check};
+
+/// A follower without cursors: everything is before it.
+const NOBODY: &str = "index.nobody";
+/// Longer than a switch can take.
+const HOLD: Duration = Duration::from_mins(2);
+/// Between two tries of the switch.
+const PAUSE: Duration = Duration::from_secs(2);
+const TRIES: usize = 5;
+/// Rounds over all chains: each has what was appended during the one before.
+const ROUNDS: usize = 5;
+
+impl State {
+    /// Builds the index of a tenant anew. `false` when another worker is at it.
+    pub async fn rebuild(
+        &self,
+        tenant: Uuid,
+        placement: Placement,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<bool> {
+        let name = format!("index rebuild {tenant}");
+        let Some(claim) = self.claims().take(&name).await? else {
+            return Ok(false);
+        };
+        let outcome = rebuild(self, tenant, placement, shutdown).await;
+        if let Err(error) = claim.give_back().await {
+            tracing::debug!(%error, "a claim ends with its connection");
+        }
+        outcome.map(|()| true)
+    }
+
+    /// Builds the indices of all tenants anew, one after the other; the number of those that were.
+    pub async fn rebuild_all(
+        &self,
+        placement: Placement,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<usize> {
+        let mut rebuilt = 0;
+        for tenant in check::tenants(self).await? {
+            let done = self.rebuild(tenant, placement, shutdown).await;
+            rebuilt += usize::from(done.with_context(|| format!("tenant {tenant}"))?);
+        }
+        Ok(rebuilt)
+    }
+}
+
+/// For a worker that found a tenant's index lost.
+pub(crate) async fn turn(state: &State, tenant: Uuid, shutdown: &Shutdown) -> anyhow::Result<Turn> {
+    tracing::warn!(%tenant, "the search index is lost or outdated, and is built anew");
+    metrics::counter!("index_rebuilds_total").increment(1);
+    let placement = state.settings().placement;
+    let rebuilt = state.rebuild(tenant, placement, shutdown).await?;
+    Ok(if rebuilt { Turn::Done } else { Turn::Taken })
+}
+
+/// Chains of all tenants, as if nothing had been done, and where to go on.
+pub(crate) async fn chains_after(
+    state: &State,
+    after: Option<&Chain>,
+) -> anyhow::Result<(Vec<Behind>, Option<Chain>)> {
+    Ok(state.ledger().behind(NOBODY, after, PAGE).await?)
+}
+
+/// All chains of a tenant, old generations included.
+async fn chains(state: &State, tenant: Uuid) -> anyhow::Result<Vec<Behind>> {
+    let mut chains = Vec::new();
+    let mut after = Some(Chain {
+        tenant,
+        partition: String::new(),
+    });
+    while after.as_ref().is_some_and(|chain| chain.tenant == tenant) {
+        let (page, next) = chains_after(state, after.as_ref()).await?;
+        chains.extend(page.into_iter().filter(|c| c.cursor.tenant == tenant));
+        after = next;
+    }
+    Ok(chains)
+}
+
+async fn rebuild(
+    state: &State,
+    tenant: Uuid,
+    placement: Placement,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    state.ledger().forget_unindexed(tenant).await?;
+    state.search().begin_rebuild(tenant, placement).await?;
+    let mut filled: Vec<Cursor> = Vec::new();
+    for round in 1..=ROUNDS {
+        let entries = fill(state, tenant, &mut filled, shutdown).await?;
+        tracing::info!(%tenant, round, entries, "the next index is filled");
+        // What came meanwhile is less than one bulk: the worker brings it in after the switch.
+        if entries < u64::from(state.settings().rows) {
+            break;
+        }
+    }
+    let followers = [WRITTEN, VISIBLE];
+    let hold = state.ledger().rewind(&followers, tenant, &filled, HOLD);
+    hold.await?;
+    switch(state, tenant).await?;
+    let release = state
+        .ledger()
+        .rewind(&followers, tenant, &filled, Duration::ZERO);
+    Ok(release.await?)
+}
+
+/// Everything from the cursors to the heads of this moment; the number of entries. The cursors say
+/// where the next index is afterwards.
+async fn fill(
+    state: &State,
+    tenant: Uuid,
+    filled: &mut Vec<Cursor>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<u64> {
+    let mut entries = 0;
+    for chain in chains(state, tenant).await? {
+        let same = |cursor: &&mut Cursor| {
+            cursor.partition == chain.cursor.partition
+                && cursor.generation == chain.cursor.generation
+        };
+        let mut cursor = match filled.iter_mut().find(same) {
+            Some(cursor) => cursor.clone(),
+            None => chain.cursor.clone(),
+        };
+        while cursor.next < chain.size {
+            if shutdown.begun() {
+                bail!("stopped while an index was built anew");
+            }
+            let batch = read(state, cursor.clone(), chain.size).await?;
+            let written = put(state, &batch, Which::Next).await;
+            written.map_err(Put::into_error)?;
+            entries += batch.after.next - cursor.next;
+            cursor = batch.after;
+        }
+        match filled.iter_mut().find(same) {
+            Some(before) => *before = cursor,
+            None => filled.push(cursor),
+        }
+    }
+    Ok(entries)
+}
+
+/// Whether a switch that failed was made is not known: it is tried again, which changes nothing when
+/// it was.
+async fn switch(state: &State, tenant: Uuid) -> anyhow::Result<()> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match state.search().finish_rebuild(tenant).await {
+            Err(search::Error::Unavailable(error)) if tries > 0 => {
+                let error = format!("{error:#}");
+                tracing::warn!(%tenant, error, "the switch to the next index is tried again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What all parts of a worker share.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ledger::Followed;
+use ledger::follow::Claims;
+use queue::Queue;
+use search::{Placement, Search};
+use service::health::Health;
+
+use crate::marks::Marks;
+
+/// How much a worker does at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Chains at once.
+    pub at_once: usize,
+    /// Of one bulk; its entries' texts are in memory about three times. A single entry may be larger.
+    pub rows: u32,
+    pub bytes: u64,
+    /// Where the index of a tenant is made who has none.
+    pub placement: Placement,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            at_once: 4,
+            rows: 2_000,
+            bytes: 4 << 20,
+            placement: Placement::Own,
+        }
+    }
+}
+
+/// Cheap to clone; one for each process.
+#[derive(Clone)]
+pub struct State {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ledger: Followed,
+    claims: Claims,
+    search: Arc<dyn Search>,
+    queue: Option<Arc<dyn Queue>>,
+    settings: Settings,
+    marks: Marks,
+}
+
+impl State {
+    /// Without a queue, the sweep alone finds what there is to do. Nothing is connected to yet.
+    pub fn new(
+        ledger: Followed,
+        search: Arc<dyn Search>,
+        queue: Option<Arc<dyn Queue>>,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
+        let claims = ledger.claims()?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                ledger,
+                claims,
+                search,
+                queue,
+                settings,
+                marks: Marks::default(),
+            }),
+        })
+    }
+
+    pub(crate) fn ledger(&self) -> &Followed {
+        &self.inner.ledger
+    }
+
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.inner.claims
+    }
+
+    pub(crate) fn search(&self) -> &Arc<dyn Search> {
+        &self.inner.search
+    }
+
+    pub(crate) fn queue(&self) -> Option<&Arc<dyn Queue>> {
+        self.inner.queue.as_ref()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.inner.marks
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let (database, index, queue) = (self.clone(), self.clone(), self.clone());
+        let health = Health::new()
+            .check("database", move || {
+                let state = database.clone();
+                async move { state.ledger().ready().await.context("the database") }
+            })
+            .check("index", move || {
+                let state = index.clone();
+                async move { state.search().ready().await.context("the search index") }
+            });
+        if self.queue().is_none() {
+            return health;
+        }
+        health.check("queue", move || {
+            let state = queue.clone();
+            async move {
+                match state.queue() {
+                    Some(queue) => queue.ready().await.context("the queue of hints"),
+                    None => Ok(()),
+                }
+            }
+        })
+    }
+}

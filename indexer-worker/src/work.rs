@@ -1,0 +1,210 @@
+//! One chain, from its cursor towards its head: read a page, write it, note what was refused, and only
+//! then let the cursor move.
+
+use ledger::{Behind, Chain, Cursor, Limit, Unindexed};
+use search::{Error, Refused, Which};
+use service::Shutdown;
+use service::follow::Turn;
+
+use crate::batch::Batch;
+use crate::{State, VISIBLE, WRITTEN, rebuild};
+
+/// Bulks of one turn; then the other chains have theirs.
+const BULKS: usize = 16;
+
+/// One turn of a chain, unless another worker has it.
+pub(crate) async fn turn(
+    state: &State,
+    chain: &Chain,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Turn> {
+    let name = format!("index {} {}", chain.tenant, chain.partition);
+    let Some(claim) = state.claims().take(&name).await? else {
+        return Ok(Turn::Taken);
+    };
+    let outcome = work(state, chain, shutdown).await;
+    if let Err(error) = claim.give_back().await {
+        tracing::debug!(%error, "a claim ends with its connection");
+    }
+    match outcome {
+        Err(Stopped::Held) => Ok(Turn::Taken),
+        Err(Stopped::Unusable) => rebuild::turn(state, chain.tenant, shutdown).await,
+        Err(Stopped::Failed(error)) => Err(error),
+        Ok(turn) => Ok(turn),
+    }
+}
+
+/// Why a turn ended early.
+enum Stopped {
+    /// The tenant's index is being switched.
+    Held,
+    /// The index is lost, or of another version.
+    Unusable,
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn, Stopped> {
+    let mut bulks = BULKS;
+    let due = state.ledger().due(WRITTEN, chain).await?;
+    if due.is_empty() {
+        return all_written(state, chain).await;
+    }
+    for behind in due {
+        if behind.held {
+            return Err(Stopped::Held);
+        }
+        // What this process wrote and has not put on record yet needs no second time.
+        let cursor = state.marks().further(behind.cursor.clone(), behind.epoch);
+        if !bring(state, &behind, cursor, &mut bulks, shutdown).await? {
+            return Ok(Turn::More);
+        }
+    }
+    Ok(Turn::Done)
+}
+
+/// Nothing is to be written; what was written before a crash may still have to be made visible.
+async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
+    for behind in state.ledger().due(VISIBLE, chain).await? {
+        if behind.held {
+            return Err(Stopped::Held);
+        }
+        let mut written = behind.cursor;
+        written.next = behind.size;
+        state.marks().written(written, behind.epoch);
+    }
+    Ok(Turn::Done)
+}
+
+/// From the cursor to the end; `false` when it stopped before. The next page is read while the one
+/// before it is written.
+async fn bring(
+    state: &State,
+    behind: &Behind,
+    mut cursor: Cursor,
+    bulks: &mut usize,
+    shutdown: &Shutdown,
+) -> Result<bool, Stopped> {
+    if cursor.next >= behind.size {
+        return Ok(true);
+    }
+    let mut batch = read(state, cursor, behind.size).await?;
+    loop {
+        *bulks = bulks.saturating_sub(1);
+        cursor = batch.after.clone();
+        let last = cursor.next >= behind.size;
+        let go_on = !last && *bulks > 0 && !shutdown.begun();
+        let ahead = async {
+            if go_on {
+                Some(read(state, cursor.clone(), behind.size).await)
+            } else {
+                None
+            }
+        };
+        let (written, ahead) = tokio::join!(write(state, &batch), ahead);
+        written?;
+        // A crash before this writes the batch again, which changes nothing.
+        state.marks().written(cursor, behind.epoch);
+        match ahead {
+            Some(next) => batch = next?,
+            None => return Ok(last),
+        }
+    }
+}
+
+/// A page, as documents. Making them takes longer than a task may hold its thread.
+pub(crate) async fn read(state: &State, cursor: Cursor, to: u64) -> anyhow::Result<Batch> {
+    let limit = Limit {
+        rows: state.settings().rows,
+        bytes: state.settings().bytes,
+    };
+    let rows = state.ledger().entries(&cursor, to, limit).await?;
+    let batch = tokio::task::spawn_blocking(move || Batch::of(&cursor, to, &rows)).await?;
+    for note in &batch.unindexed {
+        let (seq, reason) = (note.seq, &note.reason);
+        tracing::warn!(tenant = %note.tenant, partition = note.partition, seq, reason, "not indexed");
+    }
+    Ok(batch)
+}
+
+async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
+    let outcome = match put(state, batch, Which::Current).await {
+        Err(Put::Index(Error::Missing)) => {
+            make(state, batch).await?;
+            put(state, batch, Which::Current).await
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Put::Index(Error::Missing | Error::Outdated(_))) => Err(Stopped::Unusable),
+        Err(Put::Index(error)) => Err(error.into()),
+        Err(Put::Ledger(error)) => Err(error.into()),
+    }
+}
+
+/// The index of a tenant who never had one. Of any other it is lost, unless another worker has just
+/// made it: the next write tells.
+async fn make(state: &State, batch: &Batch) -> Result<(), Stopped> {
+    let tenant = batch.after.tenant;
+    if state.ledger().cursors(WRITTEN, tenant).await?.is_empty() {
+        let placement = state.settings().placement;
+        state.search().create(tenant, placement).await?;
+    }
+    Ok(())
+}
+
+/// Whose fault it is that a batch is not written.
+pub(crate) enum Put {
+    Index(Error),
+    Ledger(ledger::Error),
+}
+
+impl Put {
+    pub(crate) fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Index(error) => anyhow::Error::new(error).context("writing to the search index"),
+            Self::Ledger(error) => anyhow::Error::new(error).context("noting what is not indexed"),
+        }
+    }
+}
+
+/// Writes a batch, then notes what of it is not in the index: after it all of the batch is either
+/// searchable (once refreshed) or on record with the reason why not.
+pub(crate) async fn put(state: &State, batch: &Batch, which: Which) -> Result<(), Put> {
+    let started = std::time::Instant::now();
+    let tenant = batch.after.tenant;
+    let mut notes = batch.unindexed.clone();
+    if !batch.documents.is_empty() {
+        let written = state.search().write(tenant, which, &batch.documents).await;
+        let refused = written.map_err(Put::Index)?;
+        notes.extend(refused.into_iter().map(|refused| note(tenant, refused)));
+    }
+    state
+        .ledger()
+        .note_unindexed(&notes)
+        .await
+        .map_err(Put::Ledger)?;
+    let written = batch.documents.len() as u64;
+    metrics::counter!("index_documents_total").increment(written);
+    metrics::counter!("index_refused_total").increment(notes.len() as u64);
+    metrics::histogram!("index_bulk_seconds").record(started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn note(tenant: uuid::Uuid, refused: Refused) -> Unindexed {
+    let (seq, reason) = (refused.seq, refused.reason);
+    tracing::warn!(%tenant, partition = refused.partition, seq, reason, "not indexed");
+    Unindexed {
+        tenant,
+        partition: refused.partition,
+        generation: refused.generation,
+        seq,
+        reason,
+    }
+}
