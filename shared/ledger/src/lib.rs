@@ -153,6 +153,11 @@ impl Ledger {
         self.shared.writers.close().await;
     }
 
+    /// The installation's name, which every chain's genesis hash contains.
+    pub fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
     /// Answers when the lanes run and one short statement made the round trip.
     pub async fn ready(&self) -> Result<(), Error> {
         if self.shared.lanes.iter().any(mpsc::Sender::is_closed) {

@@ -165,6 +165,31 @@ impl Filter {
         Ok(true)
     }
 
+    /// The filter of these parameters, each given once: one that was stored as its
+    /// [`terms`](Self::terms), or one that came in a body.
+    ///
+    /// # Errors
+    /// Every parameter that is unknown or whose value is outside its rule.
+    pub fn of_terms<'a>(
+        terms: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut filter = Self::default();
+        let mut faults = Vec::new();
+        for (name, value) in terms {
+            match filter.take(name, value.to_owned()) {
+                Ok(true) => {}
+                Ok(false) => faults.push(Fault::new(&shown(name), "unknown parameter")),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        faults.extend(filter.check().err());
+        if faults.is_empty() {
+            Ok(filter)
+        } else {
+            Err(faults)
+        }
+    }
+
     /// What only the whole filter shows.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         match (self.from, self.to) {

@@ -8,7 +8,12 @@ const MAX_BYTES: usize = 16 * 1024;
 /// More parameters than any filter can hold (every label included).
 const MAX_PAIRS: usize = 64;
 
-pub(crate) fn pairs(raw: &str) -> Result<Vec<(String, String)>, Fault> {
+/// Name and value of each parameter of a URL's query (without its `?`), in their order; names may
+/// come twice.
+///
+/// # Errors
+/// Too long, too many, or not percent-encoded UTF-8.
+pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, Fault> {
     let whole = |message| Fault {
         path: "query".to_owned(),
         message,
