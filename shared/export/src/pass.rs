@@ -21,6 +21,7 @@ pub struct Progress {
 pub struct Pass {
     reading: Reading,
     filter: Filter,
+    mask: chain::Mask,
     file: Option<File>,
     scanned: u64,
     rows: u64,
@@ -39,6 +40,7 @@ impl Pass {
         Self {
             reading: Reading::new(ledger, tenant, request.times(), stretches, page),
             filter: request.filter.clone(),
+            mask: request.mask(),
             file: Some(File::begin(request)),
             scanned: 0,
             rows: 0,
@@ -61,7 +63,7 @@ impl Pass {
         self.scanned += page.rows.len() as u64;
         let mut asked = Vec::with_capacity(page.rows.len());
         for row in &page.rows {
-            let matches = self.filter.matches(&row.event, row.parts.as_deref());
+            let matches = self.filter.matches(&row.event, row.parts.as_deref(), self.mask);
             match matches {
                 Ok(true) => asked.push(row),
                 Ok(false) => {}
