@@ -70,6 +70,21 @@ pub(crate) fn writers(config: &Config) -> Result<PgPool, Error> {
     Ok(pool(config, 2).connect_lazy_with(options))
 }
 
+/// Looks at many tenants' chains in one statement, so not through the views. It only reads, by whole
+/// keys, and keeps its plans like a lane.
+pub(crate) fn tailers(config: &Config) -> Result<PgPool, Error> {
+    let options = options(config, "ledger tailer", "veritrail_append")?;
+    let options = options.options([
+        ("default_transaction_read_only", "on"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_hashjoin", "off"),
+    ]);
+    Ok(pool(config, 1).connect_lazy_with(options))
+}
+
 fn pool(config: &Config, connections: u32) -> PoolOptions<sqlx::Postgres> {
     PoolOptions::new()
         .max_connections(connections)

@@ -98,6 +98,7 @@ struct Shared {
     patience: Duration,
     readers: PgPool,
     writers: PgPool,
+    tailers: PgPool,
 }
 
 /// Requests on their way to a lane that has not looked yet; more are `Overloaded`.
@@ -129,6 +130,7 @@ impl Ledger {
             patience: config.append_timeout + GRACE,
             readers: connect::readers(&config)?,
             writers: connect::writers(&config)?,
+            tailers: connect::tailers(&config)?,
             origin: config.origin,
         };
         Ok(Self {
@@ -151,6 +153,7 @@ impl Ledger {
         }
         self.shared.readers.close().await;
         self.shared.writers.close().await;
+        self.shared.tailers.close().await;
     }
 
     /// The installation's name, which every chain's genesis hash contains.

@@ -3,9 +3,12 @@
 mod audit;
 mod entries;
 mod partitions;
+mod tail;
 
 use chain::{Hash, Stored, Timestamp};
 use uuid::Uuid;
+
+pub use self::tail::{Grown, Growth, TenantHead};
 
 /// Bounds of one page. A page that is not at the end has at least one row, however large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::{Fault, Filter, Order, is_partition_name};
 pub const MAX_CHAINS: usize = 64;
 
 /// Sequence numbers stay below this (`format.md` §3).
-const SEQ_LIMIT: u64 = 1 << 53;
+pub(crate) const SEQ_LIMIT: u64 = 1 << 53;
 const VERSION: u8 = 1;
 
 /// What is left to read. The upper bounds are those of the first page, so that pages neither
@@ -111,7 +111,7 @@ fn positions(mut rest: &[u8]) -> Option<Vec<Remaining>> {
 }
 
 /// Seven bits a byte, low first, the high bit on all but the last (LEB128).
-fn number(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn number(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -119,7 +119,7 @@ fn number(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push((value & 0x7f) as u8);
 }
 
-fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn take_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (place, &byte) in bytes.iter().enumerate().take(8) {
         value |= u64::from(byte & 0x7f) << (7 * place);

@@ -8,6 +8,7 @@
 mod cursor;
 mod document;
 mod filter;
+pub mod follow;
 mod keyword;
 mod leaves;
 mod matching;
@@ -19,6 +20,7 @@ mod words;
 pub use cursor::{Cursor, MAX_CHAINS, Remaining};
 pub use document::{Document, Kept, Unindexable};
 pub use filter::{Filter, is_partition_name};
+pub use follow::{Follow, Next, Position, Reach};
 pub use keyword::Keyword;
 pub use leaves::MAX_LEAF;
 pub use matching::Unreadable;

@@ -167,14 +167,17 @@ impl Access {
     /// bearer credential, 503 when auth-service is needed and does not answer. The status feed is
     /// not asked.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        let credential = bearer(headers)?;
+        self.authenticate_bearer(bearer(headers)?).await
+    }
+
+    /// The same of a credential that came another way than in a header: in a message, say.
+    pub async fn authenticate_bearer(&self, credential: &str) -> Result<Caller, ApiError> {
         let now = unix_now();
-        let caller = if exchange::is_key(credential) {
-            self.by_key(credential, now).await?
+        if exchange::is_key(credential) {
+            self.by_key(credential, now).await
         } else {
-            self.by_token(credential, now).await?
-        };
-        Ok(caller)
+            self.by_token(credential, now).await
+        }
     }
 
     async fn by_token(&self, token: &str, now: i64) -> Result<Caller, ApiError> {

@@ -114,6 +114,9 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
 
 /// Serves until `shutdown`, then finishes requests in progress for at most `limits.drain`. Wraps
 /// the router by [`app`] itself, and puts `ConnectInfo<SocketAddr>` into each request.
+///
+/// A connection that was upgraded is its handler's from then on: it counts neither against
+/// `limits.connections` nor as in progress, so the handler bounds and ends it.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -199,7 +202,8 @@ fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes.max(8192))
-        .serve_connection(io, service);
+        .serve_connection(io, service)
+        .with_upgrades();
     let connection = watcher.watch(connection);
     async move {
         // Clients that go away or do not speak HTTP are everyday matters.

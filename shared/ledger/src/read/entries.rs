@@ -30,7 +30,7 @@ pub(super) fn bytes(limit: u64) -> i64 {
 }
 
 /// A seq as the column has it; what is beyond the column's range is beyond every chain.
-fn seq(seq: u64) -> i64 {
+pub(super) fn seq(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 

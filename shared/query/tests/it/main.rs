@@ -5,5 +5,6 @@
 )]
 
 mod cursors;
+mod follow;
 mod matching;
 mod questions;
