@@ -13,9 +13,9 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::{Router, body::Body};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -198,12 +198,15 @@ fn serve_connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().call(request)
     });
-    let connection = http1::Builder::new()
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server
+        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .serve_connection(io, service)
-        .with_upgrades();
+        .max_buf_size(limits.header_bytes.max(8192));
+    let connection = server
+        .serve_connection_with_upgrades(io, service)
+        .into_owned();
     let connection = watcher.watch(connection);
     async move {
         // Clients that go away or do not speak HTTP are everyday matters.

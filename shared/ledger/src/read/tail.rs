@@ -35,8 +35,8 @@ pub struct Growth<'a> {
     pub to: u64,
     /// When the entry before `from` was received: nothing that follows is older.
     pub since: Option<Timestamp>,
-    /// The hash of the entry before `from`; the genesis hash at 0.
-    pub previous: Hash,
+    /// The hash of the entry before `from`; `None` at 0, and where it is not known.
+    pub previous: Option<Hash>,
 }
 
 /// An entry of the chain that was asked for as the `nth`.
@@ -114,7 +114,7 @@ impl Ledger {
             };
             let previous = match &before {
                 Some((of, last, hash)) if *of == nth && last + 1 == seq => Some(hash.clone()),
-                _ if seq == chain.from => Some(chain.previous.0.to_vec()),
+                _ if seq == chain.from => chain.previous.map(|hash| hash.0.to_vec()),
                 _ => None,
             };
             before = Some((nth, seq, row.hash.clone()));

@@ -23,6 +23,15 @@ impl Access {
         self.admit(caller, STALE_AFTER, false)
     }
 
+    /// A reader whose credential came another way than in a header (in a message, say): what
+    /// [`Caller`] as an extractor does on GET.
+    pub async fn admit_reader(&self, credential: &str) -> Result<Caller, ApiError> {
+        let caller = self.authenticate_bearer(credential).await?;
+        crate::request::identify(&caller);
+        self.admit_read(&caller)?;
+        Ok(caller)
+    }
+
     /// The same for an append: also 403 `tenant_archived`; a feed is good for 60 s.
     pub fn admit_write(&self, caller: &Caller) -> Result<(), ApiError> {
         self.admit(caller, APPEND_GRACE, true)
