@@ -8,6 +8,19 @@ use uuid::Uuid;
 use crate::State;
 use crate::error::{Error, Result};
 use crate::outbox::act::Actor;
+use crate::rate::Rate;
+
+/// What one principal may change: 300 things at once, then one each 4 s. Every change is an entry of a trail, and many stay in the
+/// status feed, which every service reads, for three hours.
+const PRINCIPAL: Rate = Rate {
+    cost: 4.0,
+    burst: 300.0,
+};
+/// A tenant's principals together: twice as much, so that none of them alone uses up what the others need to stop him.
+const TENANT: Rate = Rate {
+    cost: 2.0,
+    burst: 600.0,
+};
 
 /// A transaction in which the caller may do what he asked for, and who he is for the record.
 pub(crate) struct Change {
@@ -22,10 +35,37 @@ struct Standing {
 }
 
 impl State {
-    /// Begins a change that needs `permission`. 401 when the caller's account is not in order any more, 403 when he may not.
+    /// Begins a change that needs `permission`. 401 when the caller's account is not in order any more, 403 when he may not, 429 when he
+    /// has changed too much of late.
     pub(crate) async fn begin(&self, caller: &Caller, permission: Permission) -> Result<Change> {
+        self.admit(caller, permission).await?;
+        self.open(caller, permission).await
+    }
+
+    /// The first half of [`State::begin`], for a change with costly work to do before its transaction: counts it.
+    pub(crate) async fn admit(&self, caller: &Caller, permission: Permission) -> Result<()> {
         caller.require(permission)?;
         self.access().admit_change(caller)?;
+        self.count_change(caller).await
+    }
+
+    /// Counts a change against its principal and its tenant, whether it succeeds or not: 429 when that is too much.
+    pub(crate) async fn count_change(&self, caller: &Caller) -> Result<()> {
+        let key = |kind: &str, id: Uuid| {
+            let name = format!("{kind}\n{id}");
+            self.secret().mac("veritrail/changes/v1", name.as_bytes())
+        };
+        let principal = key("principal", caller.principal.id);
+        PRINCIPAL.charge(self.pool(), &principal).await?;
+        if let Some(tenant) = &caller.tenant {
+            let tenant = key("tenant", tenant.id);
+            TENANT.charge(self.pool(), &tenant).await?;
+        }
+        Ok(())
+    }
+
+    /// The second half: the transaction.
+    pub(crate) async fn open(&self, caller: &Caller, permission: Permission) -> Result<Change> {
         let mut tx = self.pool().begin().await?;
         let standing = standing(&mut tx, caller)
             .await?

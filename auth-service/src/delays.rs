@@ -1,19 +1,16 @@
 //! How often a login may be tried, per account and per network: a failure costs time, and nobody is ever locked out.
 //! Stores no names: keys are MACs.
 //!
-//! Generic cell rate algorithm: each attempt moves its key's time ahead by a fixed cost; an attempt is let in while that time is less than
-//! a burst ahead of now. One statement decides and charges, so replicas and simultaneous attempts share one limit. The charge is made
-//! before the password is hashed and given back after a success. An account's delay does not hold where its owner has signed in before,
-//! so a stranger who keeps failing delays only himself.
-
-use std::time::Duration;
+//! The charge is made before the password is hashed and given back after a success. An account's delay does not hold where its owner has
+//! signed in before, so a stranger who keeps failing delays only himself.
 
 use service::ApiError;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::rate::Rate;
 use crate::secret::Secret;
 
 /// Ten attempts at once, then one each 30 s.
@@ -26,13 +23,6 @@ const NETWORK: Rate = Rate {
     cost: 1.0,
     burst: 50.0,
 };
-
-struct Rate {
-    /// Seconds that one attempt costs.
-    cost: f64,
-    /// Attempts in a row before the first delay.
-    burst: f64,
-}
 
 /// What an attempt was charged to.
 pub(crate) struct Charge {
@@ -111,52 +101,20 @@ pub(crate) async fn charge(
 }
 
 async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
-    let charged = sqlx::query!(
-        "insert into auth.login_delays as d (key, until)
-         values ($1, clock_timestamp() + make_interval(secs => $2))
-         on conflict (key) do update
-         set until = greatest(d.until, clock_timestamp()) + make_interval(secs => $2)
-         where d.until <= clock_timestamp() + make_interval(secs => $3)",
-        key,
-        rate.cost,
-        rate.cost * (rate.burst - 1.0),
-    )
-    .execute(pool)
-    .await?;
-    if charged.rows_affected() == 1 {
-        return Ok(());
+    let charged = rate.charge(pool, key).await;
+    if let Err(Error(ApiError::TooMany { .. })) = &charged {
+        metrics::counter!("auth_logins_delayed_total").increment(1);
     }
-    let wait = sqlx::query_scalar!(
-        r#"select extract(epoch from until - clock_timestamp())::float8 as "wait!"
-           from auth.login_delays where key = $1"#,
-        key,
-    )
-    .fetch_optional(pool)
-    .await?
-    .unwrap_or(0.0);
-    metrics::counter!("auth_logins_delayed_total").increment(1);
-    let seconds = (wait - rate.cost * (rate.burst - 1.0)).clamp(1.0, rate.cost.max(1.0));
-    Err(ApiError::TooMany {
-        retry_after: Duration::from_secs_f64(seconds.ceil()),
-    }
-    .into())
+    charged
 }
 
 /// Gives a success its charge back: the account starts afresh, the network loses this one attempt.
 pub(crate) async fn refund(pool: &PgPool, charge: Charge) -> Result<()> {
     if let Some(key) = charge.account {
-        sqlx::query!("delete from auth.login_delays where key = $1", key)
-            .execute(pool)
-            .await?;
+        Rate::forget(pool, &key).await?;
     }
     if let Some(key) = charge.network {
-        sqlx::query!(
-            "update auth.login_delays set until = until - make_interval(secs => $2) where key = $1",
-            key,
-            NETWORK.cost,
-        )
-        .execute(pool)
-        .await?;
+        NETWORK.refund(pool, &key).await?;
     }
     Ok(())
 }

@@ -57,3 +57,12 @@ pub(crate) enum Delayed {
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(#[to_schema] Problem),
 }
+
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes answers that service::ApiError gives")]
+pub(crate) enum Limited {
+    /// Too many changes by this caller or in this tenant: `retry-after` says for how long. One caller can make 300 at once and then one
+    /// each 4 seconds, a tenant's callers together twice as many.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+}

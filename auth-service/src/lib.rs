@@ -17,6 +17,7 @@ mod keys;
 mod outbox;
 mod page;
 mod program;
+mod rate;
 mod routes;
 mod rules;
 mod secret;

@@ -35,7 +35,7 @@ pub(crate) struct NewKey {
 ///
 /// The new key is published at once and signs after the lead time; tokens of the old one stay good until they expire.
 #[utoipa::path(post, path = "/api/v1/keys/rotate", operation_id = "rotate_signing_key", tag = "keys", request_body = Rotation,
-    responses((status = 201, body = NewKey), docs::Denied, docs::Malformed,
+    responses((status = 201, body = NewKey), docs::Denied, docs::Limited, docs::Malformed,
         (status = 409, description = "`rotation_pending`: a published key does not sign yet", body = service::error::Problem, content_type = "application/problem+json")),
     security(("bearer" = [])))]
 pub(crate) async fn rotate(

@@ -72,7 +72,7 @@ pub(crate) struct ApiKeys {
 ///
 /// At most 20 are in force at the same time: 409 `too_many_keys`.
 #[utoipa::path(post, path = "/api/v1/service-accounts/{id}/api-keys", operation_id = "create_api_key", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Request,
-    responses((status = 201, body = NewKey), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = NewKey), docs::Denied, docs::Limited, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,
     Path(account): Path<Uuid>,
@@ -145,7 +145,7 @@ pub(crate) async fn list(
 /// It ends at once, with the tokens that it was exchanged for. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/api/v1/service-accounts/{id}/api-keys/{key_id}", operation_id = "revoke_api_key", tag = "service accounts",
     params(("id" = Uuid, Path), ("key_id" = Uuid, Path)),
-    responses((status = 204, description = "Revoked"), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 204, description = "Revoked"), docs::Denied, docs::Limited, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn revoke(
     caller: Caller,
     Path((account, id)): Path<(Uuid, Uuid)>,

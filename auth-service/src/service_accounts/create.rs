@@ -44,7 +44,7 @@ pub(crate) struct NewAccount<'a> {
 ///
 /// It has no key yet: make one at `…/api-keys`.
 #[utoipa::path(post, path = "/api/v1/service-accounts", operation_id = "create_service_account", tag = "service accounts", request_body = Request,
-    responses((status = 201, body = ServiceAccount), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = ServiceAccount), docs::Denied, docs::Limited, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,
     extract::State(state): extract::State<State>,

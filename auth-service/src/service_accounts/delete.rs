@@ -16,7 +16,7 @@ use crate::{State, docs};
 ///
 /// Ends its keys and tokens at once, for good. Repeating it changes nothing.
 #[utoipa::path(delete, path = "/api/v1/service-accounts/{id}", operation_id = "delete_service_account", tag = "service accounts", params(("id" = Uuid, Path)),
-    responses((status = 204, description = "Deleted"), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 204, description = "Deleted"), docs::Denied, docs::Limited, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<Uuid>,

@@ -29,7 +29,7 @@ pub(crate) struct Patch {
 ///
 /// Tokens with the old role or scopes end at once; its keys go on.
 #[utoipa::path(patch, path = "/api/v1/service-accounts/{id}", operation_id = "update_service_account", tag = "service accounts", params(("id" = Uuid, Path)), request_body = Patch,
-    responses((status = 200, body = ServiceAccount), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 200, body = ServiceAccount), docs::Denied, docs::Limited, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,
     Path(id): Path<Uuid>,

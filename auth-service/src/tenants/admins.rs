@@ -33,7 +33,7 @@ pub(crate) struct Invited {
 ///
 /// A user of that name becomes an admin again and gets a one-time link; otherwise a new one is made. Once the tenant's first admin has accepted, this takes a break-glass grant: 403 `break_glass_needed`.
 #[utoipa::path(post, path = "/api/v1/tenants/{code}/admins", operation_id = "create_or_reset_admin", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Admin,
-    responses((status = 201, body = Invited), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = Invited), docs::Denied, docs::Limited, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn admins(
     caller: Caller,
     Path(code): Path<String>,

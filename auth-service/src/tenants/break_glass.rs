@@ -66,7 +66,7 @@ pub(crate) enum Status {
 ///
 /// 201 when the tenant's `system` partition has the entry and the grant is in force; 202 while it has not.
 #[utoipa::path(post, path = "/api/v1/tenants/{code}/break-glass", operation_id = "request_break_glass", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Request,
-    responses((status = 201, body = Grant), (status = 202, body = Grant), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 201, body = Grant), (status = 202, body = Grant), docs::Denied, docs::Limited, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn request(
     caller: Caller,
     Path(code): Path<String>,

@@ -59,7 +59,7 @@ pub(crate) struct Created {
 
 /// Create a tenant
 #[utoipa::path(post, path = "/api/v1/tenants", operation_id = "create_tenant", tag = "tenants", request_body = NewTenant,
-    responses((status = 201, body = Created), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = Created), docs::Denied, docs::Limited, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,
     extract::State(state): extract::State<State>,

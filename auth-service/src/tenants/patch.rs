@@ -48,7 +48,7 @@ pub(crate) struct SettingsPatch {
 ///
 /// Operators change name, status and token lifetimes; the tenant's admins change name and settings.
 #[utoipa::path(patch, path = "/api/v1/tenants/{code}", operation_id = "update_tenant", tag = "tenants", params(("code" = String, Path, example = "demo")), request_body = Patch,
-    responses((status = 200, body = Tenant), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 200, body = Tenant), docs::Denied, docs::Limited, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,
     Path(code): Path<String>,

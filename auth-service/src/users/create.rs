@@ -44,7 +44,7 @@ pub(crate) struct NewUser {
 
 /// Create a user
 #[utoipa::path(post, path = "/api/v1/users", operation_id = "create_user", tag = "users", request_body = Request,
-    responses((status = 201, body = User), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = User), docs::Denied, docs::Limited, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn create(
     caller: Caller,
     extract::State(state): extract::State<State>,
@@ -52,8 +52,7 @@ pub(crate) async fn create(
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<User>)> {
     let tenant = caller.tenant()?.clone();
-    caller.require(Permission::ManageUsers)?;
-    state.access().admit_change(&caller)?;
+    state.admit(&caller, Permission::ManageUsers).await?;
     let new = NewUser {
         id: Uuid::now_v7(),
         username: request.username,
@@ -67,7 +66,7 @@ pub(crate) async fn create(
     faults.finish()?;
     // Hashed before the transaction: no lock waits for it.
     let hash = state.hasher().hash(request.password).await?;
-    let mut change = state.begin(&caller, Permission::ManageUsers).await?;
+    let mut change = state.open(&caller, Permission::ManageUsers).await?;
     let user = insert(&mut change.tx, tenant.id, &new, Some(&hash)).await?;
     let act = Act::new("user.created", "create", &change.actor)
         .target("user", user.id, Some(&user.username))

@@ -15,7 +15,7 @@ use crate::{State, docs};
 ///
 /// Ends his sign-ins, tokens and links. Repeating it changes nothing.
 #[utoipa::path(post, path = "/api/v1/users/{id}/deactivate", operation_id = "deactivate_user", tag = "users", params(("id" = Uuid, Path)),
-    responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 200, body = User), docs::Denied, docs::Limited, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn deactivate(
     caller: Caller,
     Path(id): Path<Uuid>,

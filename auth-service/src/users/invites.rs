@@ -70,7 +70,7 @@ pub(crate) struct Invited {
 ///
 /// Makes the user and a one-time link with which he sets a password, good for 72 hours.
 #[utoipa::path(post, path = "/api/v1/users/invites", operation_id = "invite_user", tag = "users", request_body = Request,
-    responses((status = 201, body = Invited), docs::Denied, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 201, body = Invited), docs::Denied, docs::Limited, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn invite(
     caller: Caller,
     extract::State(state): extract::State<State>,
@@ -101,7 +101,7 @@ pub(crate) async fn invite(
 ///
 /// For somebody who lost his link or his password. An old link ends; an old password ends when the new one is set.
 #[utoipa::path(post, path = "/api/v1/users/{id}/invites", operation_id = "invite_user_again", tag = "users", params(("id" = Uuid, Path)),
-    responses((status = 201, body = Invited), docs::Denied, docs::Missing, docs::Clash, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 201, body = Invited), docs::Denied, docs::Limited, docs::Missing, docs::Clash, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn invite_again(
     caller: Caller,
     Path(id): Path<Uuid>,

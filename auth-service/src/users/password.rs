@@ -42,6 +42,7 @@ pub(crate) async fn password(
         return Err(Error::forbidden("forbidden"));
     }
     state.access().admit_change(&caller)?;
+    state.count_change(&caller).await?;
     let id = caller.principal.id;
     let tenant = caller.tenant.as_ref();
     let user = sqlx::query!(

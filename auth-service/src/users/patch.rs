@@ -32,7 +32,7 @@ pub(crate) struct Patch {
 ///
 /// Access tokens with the old roles end at once; the next refresh brings the new ones.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", operation_id = "update_user", tag = "users", params(("id" = Uuid, Path)), request_body = Patch,
-    responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
+    responses((status = 200, body = User), docs::Denied, docs::Limited, docs::Missing, docs::Malformed, docs::Clash), security(("bearer" = [])))]
 pub(crate) async fn patch(
     caller: Caller,
     Path(id): Path<Uuid>,

@@ -15,7 +15,7 @@ use crate::{State, docs};
 ///
 /// For deactivated users, and for registered ones who wait. Tokens and sign-ins from before stay ended. Repeating it changes nothing.
 #[utoipa::path(post, path = "/api/v1/users/{id}/reactivate", operation_id = "reactivate_user", tag = "users", params(("id" = Uuid, Path)),
-    responses((status = 200, body = User), docs::Denied, docs::Missing, docs::Malformed), security(("bearer" = [])))]
+    responses((status = 200, body = User), docs::Denied, docs::Limited, docs::Missing, docs::Malformed), security(("bearer" = [])))]
 pub(crate) async fn reactivate(
     caller: Caller,
     Path(id): Path<Uuid>,

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bootstrap;
 mod break_glass;
+mod changes;
 mod forge;
 mod installation;
 mod keys;
