@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::change::role_names;
 use crate::error::Error;
-use crate::hashing::Hasher;
+use crate::hashing::{Hasher, Payer};
 use crate::outbox::{
     self,
     act::{Act, Actor},
@@ -106,7 +106,10 @@ async fn create(
     hasher: &Hasher,
     credentials: &Credentials,
 ) -> Result<(), Error> {
-    let operator_hash = hasher.hash(credentials.operator.password.clone()).await?;
+    let nobody = Payer::default();
+    let operator_hash = hasher
+        .hash(&nobody, credentials.operator.password.clone())
+        .await?;
     sqlx::query!(
         "insert into auth.users (id, tenant_id, username, roles, status, password_hash)
          values ($1, null, $2, $3, 'active', $4)",
@@ -126,7 +129,9 @@ async fn create(
         name: None,
         roles: Role::Admin.into(),
     };
-    let admin_hash = hasher.hash(credentials.admin.password.clone()).await?;
+    let admin_hash = hasher
+        .hash(&nobody, credentials.admin.password.clone())
+        .await?;
     insert(connection, tenant, &admin, Some(&admin_hash)).await?;
     first_admin(connection, tenant).await?;
     let scopes = Scopes::everything().to_string();

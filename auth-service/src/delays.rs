@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::hashing::Payer;
 use crate::rate::Rate;
 use crate::secret::Secret;
 
@@ -24,33 +25,37 @@ const NETWORK: Rate = Rate {
     burst: 50.0,
 };
 
-/// What an attempt was charged to.
-pub(crate) struct Charge {
-    account: Option<Vec<u8>>,
-    network: Option<Vec<u8>>,
+/// What an attempt was charged to; it pays for the hash too.
+pub(crate) struct Charge(Payer);
+
+impl Charge {
+    pub(crate) fn payer(&self) -> &Payer {
+        &self.0
+    }
 }
 
 /// Whose attempts are counted together.
 pub(crate) enum Account<'a> {
-    User {
-        id: Uuid,
+    /// By what was typed, whether somebody has that name or not: what two names share would tell that they are one person's.
+    Name {
+        tenant: &'a str,
+        name: &'a str,
         /// The owner has signed in from this network before.
         known_network: bool,
     },
     /// Whoever changes a password is signed in already: strangers' attempts must not be in the way.
     PasswordChange { id: Uuid },
-    /// Nobody has this name; it is delayed like one that somebody has.
-    Nobody { tenant: &'a str, name: &'a str },
     /// Only the network counts.
     None,
 }
 
-/// The name under which attempts on an account are counted.
+/// The name under which attempts on an account are counted. Names and addresses are the same in either case.
 pub(crate) fn account_key(secret: &Secret, account: &Account<'_>) -> Vec<u8> {
     let message = match account {
-        Account::User { id, .. } => format!("user\n{id}"),
+        Account::Name { tenant, name, .. } => {
+            format!("name\n{tenant}\n{}", name.to_ascii_lowercase())
+        }
         Account::PasswordChange { id } => format!("password\n{id}"),
-        Account::Nobody { tenant, name } => format!("nobody\n{tenant}\n{name}"),
         Account::None => String::new(),
     };
     secret
@@ -84,7 +89,7 @@ pub(crate) async fn charge(
     }
     let account = match account {
         Account::None => None,
-        Account::User {
+        Account::Name {
             known_network: true,
             ..
         } if network.is_some() => {
@@ -97,7 +102,7 @@ pub(crate) async fn charge(
     if let Some(key) = &account {
         charge_key(pool, key, &ACCOUNT).await?;
     }
-    Ok(Charge { account, network })
+    Ok(Charge(Payer { account, network }))
 }
 
 async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
@@ -110,10 +115,10 @@ async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
 
 /// Gives a success its charge back: the account starts afresh, the network loses this one attempt.
 pub(crate) async fn refund(pool: &PgPool, charge: Charge) -> Result<()> {
-    if let Some(key) = charge.account {
+    if let Some(key) = charge.0.account {
         Rate::forget(pool, &key).await?;
     }
-    if let Some(key) = charge.network {
+    if let Some(key) = charge.0.network {
         NETWORK.refund(pool, &key).await?;
     }
     Ok(())

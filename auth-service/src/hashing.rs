@@ -1,12 +1,17 @@
 //! Password hashing: argon2id, off the async threads, few at a time, behind a short queue.
-//! Never tells by its cost whether an account exists: without a hash to compare with, a dummy is hashed.
+//! Never tells by its cost whether an account exists: without a hash to compare with, a dummy is hashed. Never lets one account or one
+//! network have the queue to itself.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use service::ApiError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{self, Result};
@@ -14,6 +19,18 @@ use crate::secret::{hex, random};
 
 /// Iterations; with 19 MiB the OWASP minimum.
 const PASSES: u32 = 2;
+
+/// Hashes that one account may have in hand, running and waiting.
+const ACCOUNT_SHARE: usize = 4;
+/// The same for one network, where many people may sit.
+const NETWORK_SHARE: usize = 16;
+
+/// For whom a hash is computed: an account and a network, each under a name that says nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Payer {
+    pub(crate) account: Option<Vec<u8>>,
+    pub(crate) network: Option<Vec<u8>>,
+}
 
 /// Hashes and verifies passwords. Clones share threads, queue and count.
 #[derive(Clone)]
@@ -25,6 +42,8 @@ struct Inner {
     threads: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
+    /// Hashes in hand by account and by network; what is not there has none.
+    shares: Mutex<HashMap<Vec<u8>, usize>>,
     dummy: String,
     hashed: AtomicU64,
 }
@@ -40,20 +59,26 @@ impl Hasher {
             threads: Arc::new(Semaphore::new(threads.max(1))),
             waiting: AtomicUsize::new(0),
             queue,
+            shares: Mutex::default(),
             dummy,
             hashed: AtomicU64::new(0),
         })))
     }
 
-    /// The PHC string of a password.
-    pub(crate) async fn hash(&self, password: String) -> Result<String> {
-        self.off_thread(move |inner| compute(&inner.argon2, &password))
+    /// The PHC string of a password. 429 when the payer has too many in hand, 503 when all together have.
+    pub(crate) async fn hash(&self, payer: &Payer, password: String) -> Result<String> {
+        self.off_thread(payer, move |inner| compute(&inner.argon2, &password))
             .await
     }
 
     /// Whether the password is the one behind `hash`. Without a hash the answer is no, after the same work.
-    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        self.off_thread(move |inner| {
+    pub(crate) async fn verify(
+        &self,
+        payer: &Payer,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool> {
+        self.off_thread(payer, move |inner| {
             let known = hash.is_some();
             let hash = hash.as_ref().unwrap_or(&inner.dummy);
             let matches = inner
@@ -72,13 +97,15 @@ impl Hasher {
 
     async fn off_thread<T: Send + 'static>(
         &self,
+        payer: &Payer,
         work: impl FnOnce(&Inner) -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T> {
+        let shares = self.take_shares(payer)?;
         let permit = self.enter().await?;
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
-            // The permit goes with the work: a client that gives up does not make room for another hash beside this one.
-            let _permit = permit;
+            // Permit and shares go with the work: a client that gives up does not make room for another hash beside this one.
+            let _held = (shares, permit);
             inner.hashed.fetch_add(1, Ordering::Relaxed);
             metrics::counter!("auth_passwords_hashed_total").increment(1);
             work(&inner)
@@ -86,6 +113,15 @@ impl Hasher {
         .await
         .context("password hashing stopped")??;
         Ok(done)
+    }
+
+    fn take_shares(&self, payer: &Payer) -> Result<[Option<Share>; 2]> {
+        let take = |key: &Option<Vec<u8>>, most| {
+            let share = key.as_ref().map(|key| Share::take(&self.0, key, most));
+            share.map(|share| share.ok_or_else(too_many)).transpose()
+        };
+        let account = take(&payer.account, ACCOUNT_SHARE)?;
+        Ok([account, take(&payer.network, NETWORK_SHARE)?])
     }
 
     async fn enter(&self) -> Result<OwnedSemaphorePermit> {
@@ -118,6 +154,52 @@ impl Drop for Place<'_> {
     }
 }
 
+/// One hash in hand of an account or a network, given back when dropped.
+struct Share {
+    inner: Arc<Inner>,
+    key: Vec<u8>,
+}
+
+impl Share {
+    fn take(inner: &Arc<Inner>, key: &[u8], most: usize) -> Option<Share> {
+        let mut shares = inner.shares();
+        let held = shares.get(key).copied().unwrap_or(0);
+        if held >= most {
+            return None;
+        }
+        shares.insert(key.to_owned(), held + 1);
+        Some(Share {
+            inner: Arc::clone(inner),
+            key: key.to_owned(),
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut held) = self.inner.shares().entry(std::mem::take(&mut self.key))
+        {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn shares(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, usize>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn too_many() -> ApiError {
+    metrics::counter!("auth_passwords_refused_total").increment(1);
+    ApiError::TooMany {
+        retry_after: Duration::from_secs(1),
+    }
+}
+
 fn compute(argon2: &Argon2<'_>, password: &str) -> anyhow::Result<String> {
     argon2
         .hash_password(password.as_bytes())
@@ -132,10 +214,12 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_and_never_the_dummy() {
         let hasher = Hasher::new(64, 1, 4).unwrap();
-        let hash = hasher.hash("correct horse".to_owned()).await.unwrap();
+        let nobody = Payer::default();
+        let hash = hasher.hash(&nobody, "correct horse".to_owned());
+        let hash = hash.await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=2,p=1$"));
         let verify = |password: &str, hash: Option<&String>| {
-            hasher.verify(password.to_owned(), hash.cloned())
+            hasher.verify(&nobody, password.to_owned(), hash.cloned())
         };
         assert!(verify("correct horse", Some(&hash)).await.unwrap());
         assert!(!verify("wrong horse", Some(&hash)).await.unwrap());
@@ -158,5 +242,59 @@ mod tests {
         drop(held);
         assert!(waiting.await.unwrap());
         assert!(hasher.enter().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_account_and_one_network_leave_room_for_others() {
+        let hasher = Hasher::new(64, 1, 64).unwrap();
+        let payer = |account: &str, network: &str| Payer {
+            account: Some(account.into()),
+            network: Some(network.into()),
+        };
+        let take = |account: &str, network: &str| hasher.take_shares(&payer(account, network));
+        let mut held: Vec<_> = (0..ACCOUNT_SHARE)
+            .map(|n| take("ann", &format!("{n}")).unwrap())
+            .collect();
+        // Wherever it comes from; and what is refused holds nothing.
+        assert!(take("ann", "elsewhere").is_err());
+        assert!(!hasher.0.shares().contains_key(b"elsewhere".as_slice()));
+        for n in 0..NETWORK_SHARE {
+            held.push(take(&format!("bob {n}"), "office").unwrap());
+        }
+        assert!(take("bob", "office").is_err());
+        assert!(!hasher.0.shares().contains_key(b"bob".as_slice()));
+        let (ann, eve) = (payer("ann", "elsewhere"), payer("eve", "elsewhere"));
+        assert!(hasher.hash(&ann, "correct horse".to_owned()).await.is_err());
+        assert_eq!(hasher.hashed(), 0);
+        assert!(hasher.hash(&eve, "correct horse".to_owned()).await.is_ok());
+        drop(held);
+        assert!(hasher.0.shares().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_gives_up_keeps_its_share_while_the_hash_runs() {
+        let hasher = Hasher::new(64, 1, 64).unwrap();
+        let payer = Payer {
+            account: Some(b"ann".to_vec()),
+            network: None,
+        };
+        let (started, (run, wait)) = (Arc::new(Semaphore::new(0)), std::sync::mpsc::channel());
+        let given_up = tokio::spawn({
+            let (hasher, payer, started) = (hasher.clone(), payer.clone(), Arc::clone(&started));
+            async move {
+                let work = move |_: &Inner| {
+                    started.add_permits(1);
+                    wait.recv().map_err(anyhow::Error::from)
+                };
+                hasher.off_thread(&payer, work).await
+            }
+        });
+        started.acquire().await.unwrap().forget();
+        given_up.abort();
+        assert!(given_up.await.is_err());
+        assert_eq!(hasher.0.shares().len(), 1);
+        run.send(()).unwrap();
+        drop(hasher.enter().await.unwrap());
+        assert!(hasher.0.shares().is_empty());
     }
 }

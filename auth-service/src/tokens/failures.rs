@@ -12,14 +12,15 @@ use crate::outbox::{
     act::{Act, Actor},
 };
 
-/// Counts one failure. `user` is tenant and id, where the account exists.
+/// Counts one failure: by the account, `user` with tenant and id, or by what was `typed` where nobody has that name.
 pub(crate) async fn count(
     pool: &PgPool,
-    account: &[u8],
+    typed: &[u8],
     user: Option<(Option<Uuid>, Uuid)>,
     client: &Client,
 ) -> sqlx::Result<()> {
     let (tenant, user) = user.map_or((None, None), |(tenant, user)| (tenant, Some(user)));
+    let account = user.as_ref().map_or(typed, |user| user.as_bytes());
     let address = client.address.map(|address| address.to_string());
     metrics::counter!("auth_logins_failed_total").increment(1);
     if user.is_some() && tenant.is_none() {

@@ -63,20 +63,18 @@ pub(crate) async fn login(
 ) -> Result<impl IntoResponse> {
     let tenant = login.tenant_code.as_deref().unwrap_or("");
     let found = find(&state, &client, &login).await?;
-    let account = match &found {
-        Some(found) => delays::Account::User {
-            id: found.id,
-            known_network: found.known_network,
-        },
-        None => delays::Account::Nobody {
-            tenant,
-            name: &login.username.to_ascii_lowercase(),
-        },
+    let account = delays::Account::Name {
+        tenant,
+        name: &login.username,
+        known_network: found.as_ref().is_some_and(|found| found.known_network),
     };
     let charge = delays::charge(state.pool(), state.secret(), &client, &account).await?;
-    let key = delays::account_key(state.secret(), &account);
+    let typed = delays::account_key(state.secret(), &account);
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
-    let right = state.hasher().verify(login.password, hash.clone()).await?;
+    let verified = state
+        .hasher()
+        .verify(charge.payer(), login.password, hash.clone());
+    let right = verified.await?;
     let tokens = match found {
         Some(found) if right && found.status == "active" => {
             succeed(&state, &client, charge, found, hash).await?
@@ -86,7 +84,7 @@ pub(crate) async fn login(
         }
         found => {
             let user = found.map(|found| (found.tenant_id, found.id));
-            super::failures::count(state.pool(), &key, user, &client).await?;
+            super::failures::count(state.pool(), &typed, user, &client).await?;
             return Err(Error::unauthorized("invalid_credentials"));
         }
     };

@@ -67,7 +67,10 @@ pub(crate) async fn accept(
     }
     let user = User::by_id(state.pool(), found.tenant_id, found.user_id).await?;
     check(&user, &found.code, &acceptance.password)?;
-    let hash = state.hasher().hash(acceptance.password).await?;
+    let hash = state
+        .hasher()
+        .hash(charge.payer(), acceptance.password)
+        .await?;
     let mut tx = state.pool().begin().await?;
     // The tenant first: an operator who makes an admin waits here, and then sees that one has accepted.
     let none = lock_tenant_without_admin(&mut tx, found.tenant_id).await?;

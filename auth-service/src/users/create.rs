@@ -12,6 +12,7 @@ use super::User;
 use crate::change::role_names;
 use crate::client::Client;
 use crate::error::{OnConstraint, Result};
+use crate::hashing::Payer;
 use crate::outbox::{self, act::Act};
 use crate::rules::Faults;
 use crate::{State, docs};
@@ -64,8 +65,12 @@ pub(crate) async fn create(
     new.check("", &mut faults);
     faults.password("/password", &request.password, &new.about(&tenant.code));
     faults.finish()?;
+    let payer = Payer {
+        account: Some(caller.principal.id.as_bytes().to_vec()),
+        network: None,
+    };
     // Hashed before the transaction: no lock waits for it.
-    let hash = state.hasher().hash(request.password).await?;
+    let hash = state.hasher().hash(&payer, request.password).await?;
     let mut change = state.open(&caller, Permission::ManageUsers).await?;
     let user = insert(&mut change.tx, tenant.id, &new, Some(&hash)).await?;
     let act = Act::new("user.created", "create", &change.actor)

@@ -68,12 +68,15 @@ pub(crate) async fn password(
     let current = change.current_password;
     if !state
         .hasher()
-        .verify(current, user.password_hash.clone())
+        .verify(charge.payer(), current, user.password_hash.clone())
         .await?
     {
         return Err(Error::forbidden("wrong_password"));
     }
-    let hash = state.hasher().hash(change.new_password).await?;
+    let hash = state
+        .hasher()
+        .hash(charge.payer(), change.new_password)
+        .await?;
     let mut tx = state.pool().begin().await?;
     let changed = sqlx::query!(
         "update auth.users set password_hash = $4, updated_at = now()

@@ -49,7 +49,7 @@ pub(crate) async fn register(
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<User>)> {
     // Never given back: each account made costs its network one attempt.
-    delays::charge(state.pool(), state.secret(), &client, &Account::None).await?;
+    let charge = delays::charge(state.pool(), state.secret(), &client, &Account::None).await?;
     let new = NewUser {
         id: Uuid::now_v7(),
         username: request.username,

@@ -1,12 +1,13 @@
 //! Signing in: the same for everybody who may not, slower for whoever keeps trying, and never shut for the owner.
 
+use auth_service::Config;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use time::{Duration, OffsetDateTime};
 
 use crate::installation::{
-    HOME, Installation, PASSWORD, Replica, STRANGER, claims, json_request, part,
+    Answer, HOME, Installation, PASSWORD, Replica, STRANGER, claims, json_request, part,
 };
 
 #[sqlx::test(migrations = false)]
@@ -294,4 +295,83 @@ async fn a_success_is_told_with_its_circumstances(_: PgPoolOptions, options: PgC
     assert_eq!(entry["actor"]["id"], claims(&admin)["sub"]);
     assert_eq!(entry["actor"]["name"], "admin");
     assert_eq!(entry["context"]["ip"], "192.0.2.7");
+}
+
+#[sqlx::test(migrations = false)]
+async fn two_names_do_not_tell_that_they_are_one_account(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let it = Installation::start(options).await;
+    let admin = it.admin().await;
+    let body = json!({"username": "ann", "email": "ann@example.com", "roles": ["viewer"], "password": PASSWORD});
+    it.post("/api/v1/users", &admin, body).await.ok();
+    for name in [
+        "ann", "Ann", "ANN", "ann", "ann", "ann", "ann", "ann", "ann", "aNN",
+    ] {
+        it.login("demo", name, "wrong password!", STRANGER)
+            .await
+            .is(401, "invalid_credentials");
+    }
+    it.login("demo", "Ann", "wrong password!", STRANGER)
+        .await
+        .is(429, "too_many_requests");
+    // As free as any other name that was never tried.
+    for name in ["ann@example.com", "bob@example.com"] {
+        it.login("demo", name, "wrong password!", STRANGER)
+            .await
+            .is(401, "invalid_credentials");
+    }
+    // The trail tells of one account all the same.
+    let accounts =
+        "select count(distinct account) from auth.login_failures where user_id is not null";
+    assert_eq!(it.count(accounts).await, 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn one_good_account_leaves_the_queue_to_others(_: PgPoolOptions, options: PgConnectOptions) {
+    let it = Installation::start(options).await;
+    let admin = it.admin().await;
+    for name in ["greedy", "other"] {
+        it.user(&admin, name, &["viewer"]).await;
+    }
+    let replica = Replica::start(&Config {
+        password_threads: Some(1),
+        password_queue: 6,
+        password_memory_kib: 32_768,
+        ..it.config.clone()
+    })
+    .await;
+    let login = |name: &'static str, from: &'static str| {
+        let replica = replica.clone();
+        async move {
+            let body = json!({"tenant_code": "demo", "username": name, "password": PASSWORD});
+            let request = json_request(Method::POST, "/api/v1/auth/token", "", Some(body));
+            replica.call(request, from).await
+        }
+    };
+    let mut flood = tokio::task::JoinSet::new();
+    for n in 0..24 {
+        flood.spawn(login("greedy", if n % 2 == 0 { HOME } else { STRANGER }));
+        if n == 12 {
+            flood.spawn(login("other", HOME));
+        }
+    }
+    let answers = flood.join_all().await;
+    for answer in &answers {
+        if answer.status != StatusCode::OK {
+            answer.is(429, "too_many_requests");
+            assert_eq!(answer.headers["retry-after"], "1");
+        }
+    }
+    let name = |answer: &Answer| {
+        let token = answer.body["access_token"].as_str();
+        token.map(|token| claims(token)["sub"].clone())
+    };
+    let signed_in: std::collections::BTreeSet<_> = answers
+        .iter()
+        .filter_map(name)
+        .map(|sub| sub.to_string())
+        .collect();
+    assert_eq!(signed_in.len(), 2, "the other one is in too");
 }
