@@ -45,7 +45,6 @@ struct Found {
     not_before: Option<OffsetDateTime>,
     tenant_id: Option<Uuid>,
     code: Option<String>,
-    tenant_status: Option<String>,
     access_token_seconds: Option<i32>,
     refresh_token_seconds: Option<i32>,
     known_network: bool,
@@ -117,7 +116,7 @@ async fn find_user(
     sqlx::query_as!(
         Found,
         r#"select u.id, u.username, u.roles, u.status, u.password_hash, u.not_before,
-                  t.id as "tenant_id?", t.code as "code?", t.status as "tenant_status?",
+                  t.id as "tenant_id?", t.code as "code?",
                   t.access_token_seconds as "access_token_seconds?",
                   t.refresh_token_seconds as "refresh_token_seconds?",
                   exists (select from auth.known_addresses k
@@ -141,7 +140,7 @@ async fn find_operator(
     sqlx::query_as!(
         Found,
         r#"select u.id, u.username, u.roles, u.status, u.password_hash, u.not_before,
-                  u.tenant_id, null::text as code, null::text as tenant_status,
+                  u.tenant_id, null::text as code,
                   null::integer as access_token_seconds, null::integer as refresh_token_seconds,
                   exists (select from auth.known_addresses k
                           where k.user_id = u.id and k.address = $2) as "known_network!"
@@ -162,11 +161,6 @@ async fn succeed(
     mut found: Found,
     verified: Option<String>,
 ) -> Result<Tokens> {
-    match found.tenant_status.as_deref() {
-        Some("suspended") => return Err(Error::forbidden("tenant_suspended")),
-        Some("archived") => return Err(Error::forbidden("tenant_archived")),
-        _ => {}
-    }
     let mut tx = state.pool().begin().await?;
     // The lock keeps a password change or deactivation out until this sign-in is there to be revoked by it.
     let current = sqlx::query!(
@@ -184,6 +178,9 @@ async fn succeed(
         return Err(Error::unauthorized("invalid_credentials"));
     };
     // Hashing takes its time: what the user may do is what holds now, under the lock.
+    if let Some(tenant) = found.tenant_id {
+        in_order(&mut tx, tenant).await?;
+    }
     found.roles = current.roles;
     found.not_before = current.not_before;
     remember_network(&mut tx, state, client, found.id).await?;
@@ -201,6 +198,18 @@ async fn succeed(
     state.commit(tx).await?;
     delays::refund(state.pool(), charge).await?;
     Ok(tokens)
+}
+
+/// 403 unless the tenant is active. By a statement of its own, after the lock was waited for.
+async fn in_order(connection: &mut PgConnection, tenant: Uuid) -> Result<()> {
+    let status = sqlx::query_scalar!("select status from auth.tenants where id = $1", tenant)
+        .fetch_one(connection)
+        .await?;
+    match status.as_str() {
+        "suspended" => Err(Error::forbidden("tenant_suspended")),
+        "archived" => Err(Error::forbidden("tenant_archived")),
+        _ => Ok(()),
+    }
 }
 
 impl From<Found> for Account {

@@ -60,11 +60,7 @@ pub(crate) async fn accept(
     let charge = delays::charge(state.pool(), state.secret(), &client, &Account::None).await?;
     let digest = invites::digest(&acceptance.token);
     let found = find(&state, &digest).await?.ok_or_else(invalid)?;
-    match found.tenant_status.as_str() {
-        "suspended" => return Err(Error::forbidden("tenant_suspended")),
-        "archived" => return Err(Error::forbidden("tenant_archived")),
-        _ => {}
-    }
+    in_order(&found.tenant_status)?;
     let user = User::by_id(state.pool(), found.tenant_id, found.user_id).await?;
     check(&user, &found.code, &acceptance.password)?;
     let hash = state
@@ -72,13 +68,15 @@ pub(crate) async fn accept(
         .hash(charge.payer(), acceptance.password)
         .await?;
     let mut tx = state.pool().begin().await?;
-    // The tenant first: an operator who makes an admin waits here, and then sees that one has accepted.
-    let none = lock_tenant_without_admin(&mut tx, found.tenant_id).await?;
+    // The tenant first: an operator who makes an admin waits here, and then sees that one has accepted; one who suspends it waits too,
+    // or has done so while the password was hashed.
+    let tenant = lock_tenant(&mut tx, found.tenant_id).await?;
+    in_order(&tenant.status)?;
     let user = User::lock(&mut tx, found.tenant_id, found.user_id).await?;
     if !take(&mut tx, &digest).await? {
         return Err(invalid());
     }
-    let first = none && user.roles.contains(Role::Admin);
+    let first = tenant.without_admin && user.roles.contains(Role::Admin);
     sessions::end_all(&mut tx, user.id).await?;
     activate(&mut tx, &found, &hash).await?;
     if first {
@@ -132,13 +130,25 @@ fn check(user: &User, code: &str, password: &str) -> Result<()> {
     Ok(faults.finish()?)
 }
 
-/// Whether no admin has accepted yet; locked, so that it stays so until the commit.
-async fn lock_tenant_without_admin(
-    connection: &mut PgConnection,
-    tenant: Uuid,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select first_admin_at is null as "none!" from auth.tenants where id = $1 for no key update"#,
+fn in_order(tenant_status: &str) -> Result<()> {
+    match tenant_status {
+        "suspended" => Err(Error::forbidden("tenant_suspended")),
+        "archived" => Err(Error::forbidden("tenant_archived")),
+        _ => Ok(()),
+    }
+}
+
+struct LockedTenant {
+    status: String,
+    /// No admin has accepted yet.
+    without_admin: bool,
+}
+
+/// Locked, so that it stays as it is until the commit.
+async fn lock_tenant(connection: &mut PgConnection, tenant: Uuid) -> sqlx::Result<LockedTenant> {
+    sqlx::query_as!(
+        LockedTenant,
+        r#"select status, first_admin_at is null as "without_admin!" from auth.tenants where id = $1 for no key update"#,
         tenant,
     )
     .fetch_one(connection)

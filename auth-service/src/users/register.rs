@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use service::Role;
 use service::extract::Json;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::User;
@@ -66,13 +67,19 @@ pub(crate) async fn register(
     );
     faults.finish()?;
     let email = new.email.as_deref().unwrap_or_default();
-    let (tenant, registration) = open_tenant(&state, &request.tenant_code, email).await?;
-    let hash = state.hasher().hash(request.password).await?;
+    open_tenant(state.pool(), &request.tenant_code, email).await?;
+    let hash = state
+        .hasher()
+        .hash(charge.payer(), request.password)
+        .await?;
+    let mut tx = state.pool().begin().await?;
+    // Hashing takes its time: what holds is what the tenant says now, and until the commit.
+    lock_tenant(&mut tx, &request.tenant_code).await?;
+    let (tenant, registration) = open_tenant(&mut *tx, &request.tenant_code, email).await?;
     let status = match registration {
         Registration::Open => "active",
         Registration::Approval | Registration::Closed => "pending",
     };
-    let mut tx = state.pool().begin().await?;
     insert_as(&mut tx, tenant, &new, Some(&hash), status).await?;
     let user = User::by_id(&mut *tx, tenant, new.id).await?;
     let actor = Actor::user(user.id, &user.username);
@@ -86,8 +93,24 @@ pub(crate) async fn register(
 }
 
 /// The tenant, if somebody with that address may register there.
-async fn open_tenant(state: &State, code: &str, email: &str) -> Result<(Uuid, Registration)> {
+async fn open_tenant(
+    executor: impl PgExecutor<'_>,
+    code: &str,
+    email: &str,
+) -> Result<(Uuid, Registration)> {
     let closed = || Error::forbidden("registration_closed");
+/// Keeps the tenant as it is until the commit; by a statement of its own, so that the next one reads what a change that was waited for
+/// has left.
+async fn lock_tenant(connection: &mut PgConnection, code: &str) -> sqlx::Result<()> {
+    sqlx::query_scalar!(
+        "select id from auth.tenants where code = $1 for share",
+        code
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(())
+}
+
     if !rules::is_code(code) {
         return Err(closed());
     }
@@ -96,7 +119,7 @@ async fn open_tenant(state: &State, code: &str, email: &str) -> Result<(Uuid, Re
          where code = $1 and status = 'active' and first_admin_at is not null",
         code,
     )
-    .fetch_optional(state.pool())
+    .fetch_optional(executor)
     .await?
     .ok_or_else(closed)?;
     let registration = Registration::parse(&tenant.registration);

@@ -9,6 +9,7 @@ mod forge;
 mod installation;
 mod keys;
 mod login;
+mod meanwhile;
 mod outbox;
 mod receiver;
 mod refresh;
