@@ -52,7 +52,7 @@ pub(crate) enum Status {
 #[schema(as = TenantSettings)]
 pub(crate) struct Settings {
     registration: Registration,
-    /// E-mail domains that may register; empty: any.
+    /// E-mail domains that may register; empty: any. Addresses are not verified, so this is no proof of belonging.
     #[schema(example = json!(["example.com"]))]
     registration_domains: Vec<String>,
     /// Ids that look like e-mail addresses are taken into entries, where they can never be erased.

@@ -29,6 +29,9 @@ pub(crate) struct User {
     pub(crate) username: String,
     #[schema(example = "ann@example.com")]
     pub(crate) email: Option<String>,
+    /// Always false: an address is kept as it was given and proves nothing about who the user is. No mail is sent to it.
+    #[schema(example = false)]
+    pub(crate) email_verified: bool,
     #[schema(example = "Ann Example")]
     pub(crate) name: Option<String>,
     #[schema(value_type = Vec<String>, example = json!(["auditor"]))]
@@ -72,6 +75,7 @@ impl From<Row> for User {
             id: row.id,
             username: row.username,
             email: row.email,
+            email_verified: false,
             name: row.name,
             roles: parse_roles(&row.roles),
             status: match row.status.as_str() {

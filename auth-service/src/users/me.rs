@@ -18,6 +18,9 @@ pub(crate) struct Me {
     #[schema(example = "ann")]
     name: String,
     email: Option<String>,
+    /// Always false: nobody has checked that the address is the user's.
+    #[schema(example = false)]
+    email_verified: bool,
     /// Absent for operators.
     #[schema(example = "acme-eu")]
     tenant_code: Option<String>,
@@ -62,6 +65,7 @@ pub(crate) async fn me(
         kind: caller.principal.kind,
         name,
         email,
+        email_verified: false,
         tenant_code: caller.tenant.map(|tenant| tenant.code),
         roles: caller.roles,
         scope: caller.scopes,

@@ -41,6 +41,9 @@ pub(crate) struct Request {
 
 /// Register
 ///
+/// The e-mail address is not verified: whoever registers can give any address in an invited domain. Where that matters, let admins
+/// approve each registration, or invite people.
+///
 /// 403 `registration_closed` where the tenant does not take registrations, or not from that e-mail domain, or does not exist.
 #[utoipa::path(post, path = "/api/v1/users/register", operation_id = "register", tag = "users", request_body = Request,
     responses((status = 201, body = User), docs::Denied, docs::Malformed, docs::Clash, docs::Delayed), security(()))]
@@ -92,13 +95,6 @@ pub(crate) async fn register(
     Ok((StatusCode::CREATED, Json(user)))
 }
 
-/// The tenant, if somebody with that address may register there.
-async fn open_tenant(
-    executor: impl PgExecutor<'_>,
-    code: &str,
-    email: &str,
-) -> Result<(Uuid, Registration)> {
-    let closed = || Error::forbidden("registration_closed");
 /// Keeps the tenant as it is until the commit; by a statement of its own, so that the next one reads what a change that was waited for
 /// has left.
 async fn lock_tenant(connection: &mut PgConnection, code: &str) -> sqlx::Result<()> {
@@ -111,6 +107,13 @@ async fn lock_tenant(connection: &mut PgConnection, code: &str) -> sqlx::Result<
     Ok(())
 }
 
+/// The tenant, if somebody with that address may register there.
+async fn open_tenant(
+    executor: impl PgExecutor<'_>,
+    code: &str,
+    email: &str,
+) -> Result<(Uuid, Registration)> {
+    let closed = || Error::forbidden("registration_closed");
     if !rules::is_code(code) {
         return Err(closed());
     }
