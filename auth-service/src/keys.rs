@@ -1,12 +1,14 @@
-//! Signing keys: made, sealed, published, and changed without a gap.
+//! Signing keys: made, sealed, published, changed without a gap, and revoked.
 //! Never shows a private key; never signs with a key before its `signs_from`, and never with two algorithms under one kid.
 //!
 //! The key that signs is the one with the latest `signs_from` that has come. A new key is published `key_lead` before it signs, which is
 //! longer than replicas and verifiers keep the set, and an old one stays published until no token of it can be alive.
 
 pub(crate) mod published;
+pub(crate) mod revoke;
 pub(crate) mod rotate;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use anyhow::Context;
@@ -125,6 +127,12 @@ impl Keys {
             changed
         });
         Ok(())
+    }
+
+    /// Whether one of these is still in use here.
+    pub(crate) fn have_any(&self, kids: &BTreeSet<String>) -> bool {
+        let published = self.0.published.borrow();
+        published.keys.iter().any(|key| kids.contains(&key.kid))
     }
 
     /// The public keys, as they change.

@@ -34,6 +34,7 @@ pub use config::Config;
 pub use credentials::{Credentials, Login, ServiceAccount};
 pub use database::migrate;
 pub use keys::Algorithm;
+pub use keys::revoke::{Revoked, revoke as revoke_signing_key};
 pub use outbox::deliver::Round;
 pub use program::{Program, health};
 pub use routes::router;

@@ -37,3 +37,31 @@ pub(crate) async fn write(
     .await?;
     Ok(id)
 }
+
+/// The same for what concerns every tenant. Heads are locked in one order, so two of these do not wait for each other in a circle.
+pub(crate) async fn write_to_all(connection: &mut PgConnection, act: &Act) -> sqlx::Result<()> {
+    let tenants = sqlx::query_scalar!("select id from auth.tenants order by id")
+        .fetch_all(&mut *connection)
+        .await?;
+    let ids: Vec<Uuid> = tenants.iter().map(|_| Uuid::now_v7()).collect();
+    let entries: Vec<String> = ids.iter().map(|id| act.entry(*id)).collect();
+    sqlx::query!(
+        "with given as (
+             select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as g (tenant_id, id, entry)
+         ), heads as (
+             insert into auth.outbox_heads as h (tenant_id, size)
+             select tenant_id, 1 from given order by tenant_id
+             on conflict (tenant_id) do update set size = h.size + 1
+             returning tenant_id, size
+         )
+         insert into auth.outbox (tenant_id, number, id, entry)
+         select given.tenant_id, heads.size, given.id, given.entry
+         from given join heads on heads.tenant_id = given.tenant_id",
+        &tenants,
+        &ids,
+        &entries,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

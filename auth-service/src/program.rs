@@ -1,16 +1,16 @@
-//! The program `auth-service`: one listener for the API, one for metrics, until a signal; and the two commands that come before.
+//! The program `auth-service`: one listener for the API, one for metrics, until a signal; and the commands beside it.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use service::Shutdown;
 use service::health::Health;
 use tokio::net::TcpListener;
 
 use crate::config::Listen;
-use crate::{Config, Credentials, State};
+use crate::{Config, Credentials, Revoked, State};
 
 /// Tenants, users, API keys, tokens and the keys that sign them.
 ///
@@ -24,6 +24,9 @@ pub enum Program {
     Bootstrap(Box<Bootstrap>),
     /// Create the schema `auth`, or bring it up to date
     Migrate(Migrate),
+    /// Signing keys
+    #[command(subcommand)]
+    Keys(Keys),
 }
 
 #[derive(Args, Debug)]
@@ -59,6 +62,25 @@ pub struct Migrate {
     database_url: SecretString,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Take a signing key back that somebody else may have: every token that it signed ends within seconds, and a new key signs from now on
+    Revoke(Box<Revoke>),
+}
+
+#[derive(Args, Debug)]
+pub struct Revoke {
+    /// The key's `kid`, as in `/.well-known/jwks.json` and in the header of its tokens
+    kid: String,
+
+    /// Why, for the trails of the tenants
+    #[arg(long)]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    config: Config,
+}
+
 impl Program {
     /// From the command line; options without a command are those of `serve`.
     pub fn from_arguments() -> Program {
@@ -77,6 +99,7 @@ impl Program {
             Program::Serve(serve) => serve.run().await,
             Program::Bootstrap(bootstrap) => bootstrap.run().await,
             Program::Migrate(migrate) => crate::migrate(&migrate.database_url).await,
+            Program::Keys(Keys::Revoke(revoke)) => revoke.run().await,
         }
     }
 }
@@ -139,6 +162,19 @@ impl Bootstrap {
             tracing::info!(file = %file.display(), "set up; keep the credentials and remove the file");
         } else {
             tracing::info!("the database is set up already");
+        }
+        Ok(())
+    }
+}
+
+impl Revoke {
+    async fn run(self) -> anyhow::Result<()> {
+        service::telemetry::init("info")?;
+        let kid = &self.kid;
+        let reason = self.reason.as_deref();
+        match crate::revoke_signing_key(&self.config, kid, reason).await? {
+            Revoked::Now { successor } => tracing::info!(kid, successor, "revoked"),
+            Revoked::Before => tracing::info!(kid, "was revoked before"),
         }
         Ok(())
     }

@@ -127,8 +127,13 @@ impl State {
     /// Takes a change of status to this process's own checks without waiting for the next tick. One at a time, so that an older answer never replaces a newer one.
     pub async fn refresh_status(&self) -> anyhow::Result<()> {
         let _turn = self.0.refreshing.lock().await;
-        let status = crate::status::read(&self.0.pool).await?;
-        self.0.feed.replace(status.set());
+        let set = crate::status::read(&self.0.pool).await?.set();
+        let keys_revoked = self.0.keys.have_any(&set.signing_keys);
+        self.0.feed.replace(set);
+        // What must not be published any more must not sign either, and what took its place does.
+        if keys_revoked {
+            self.reload_keys().await?;
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use crate::{State, docs};
 #[schema(as = StatusFeed)]
 pub(crate) struct Status {
     #[serde(flatten)]
-    #[schema(value_type = Object, example = json!({"tenants": {"0199d2f3-a1b4-7c6e-9d5c-2f1e8a7b6c5d": "archived"}, "principals": [], "keys": [], "not_before": {}, "settings": {}}))]
+    #[schema(value_type = Object, example = json!({"tenants": {"0199d2f3-a1b4-7c6e-9d5c-2f1e8a7b6c5d": "archived"}, "principals": [], "keys": [], "signing_keys": [], "not_before": {}, "settings": {}}))]
     set: StatusSet,
 }
 
@@ -43,6 +43,7 @@ pub(crate) async fn read(pool: &PgPool) -> anyhow::Result<Status> {
                 select id from auth.service_accounts where deactivated_at > now() - interval '3 hours') as p),
             'keys', (select coalesce(jsonb_agg(id order by id), '[]')
                 from auth.api_keys where revoked_at > now() - interval '3 hours'),
+            'signing_keys', (select coalesce(jsonb_agg(kid order by kid), '[]') from auth.revoked_signing_keys),
             'not_before', (select coalesce(jsonb_object_agg(id, extract(epoch from not_before)::bigint), '{}') from (
                 select id, not_before from auth.users where not_before > now() - interval '3 hours'
                 union all

@@ -71,8 +71,15 @@ impl Act {
     }
 
     /// The name is for people, and erasable.
-    pub(crate) fn target(mut self, kind: &str, id: Uuid, name: Option<&str>) -> Act {
-        let target = json!({"type": kind, "id": id, "name": name});
+    pub(crate) fn target(self, kind: &str, id: Uuid, name: Option<&str>) -> Act {
+        self.add_target(json!({"type": kind, "id": id, "name": name}))
+    }
+
+    pub(crate) fn signing_key(self, kid: &str) -> Act {
+        self.add_target(json!({"type": "signing_key", "id": kid}))
+    }
+
+    fn add_target(mut self, target: Value) -> Act {
         match self.0.entry("targets").or_insert_with(|| json!([])) {
             Value::Array(targets) => targets.push(target),
             _ => unreachable!("targets is always an array"),

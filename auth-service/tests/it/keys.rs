@@ -144,3 +144,112 @@ async fn discovery_points_at_what_is_there(_: PgPoolOptions, options: PgConnectO
     assert_eq!(found["jwks_uri"], "http://auth.test/.well-known/jwks.json");
     assert_eq!(found["token_endpoint"], "http://auth.test/oauth/token");
 }
+
+async fn revoke(it: &Installation, kid: &Value) -> auth_service::Revoked {
+    let reason = Some("planted in a chat");
+    auth_service::revoke_signing_key(&it.config, kid.as_str().unwrap(), reason)
+        .await
+        .unwrap()
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_revoked_key_is_believed_no_more_and_another_signs(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let it = Installation::start(options).await;
+    let second = Replica::start(&it.config).await;
+    let elsewhere = it.tenant("other").await;
+    let login = json!({"tenant_code": "demo", "username": it.credentials.admin.username, "password": it.credentials.admin.password});
+    let tokens = it.replica.tokens(login.clone()).await;
+    let admin = tokens["access_token"].as_str().unwrap().to_owned();
+    let old = part(&admin, 0)["kid"].clone();
+    let me = "/api/v1/users/me";
+    it.get(me, &admin).await.ok();
+    it.get(me, &it.credentials.service.api_key).await.ok();
+
+    let auth_service::Revoked::Now { successor } = revoke(&it, &old).await else {
+        panic!("it was there")
+    };
+    let successor = json!(successor);
+    // Each process hears of it with its next status, which `send` asks for; nothing else is done here.
+    it.get(me, &admin).await.is(401, "bad_credential");
+    for replica in [&it.replica, &second] {
+        assert_eq!(kids(replica).await, std::slice::from_ref(&successor));
+        let token = replica.token(login.clone()).await;
+        assert_eq!(part(&token, 0)["kid"], successor);
+        let again = replica
+            .send(axum::http::Method::GET, me, &token, None)
+            .await;
+        again.ok();
+        let refused = replica
+            .send(axum::http::Method::GET, me, &admin, None)
+            .await;
+        refused.is(401, "bad_credential");
+        let other = replica.send(axum::http::Method::GET, me, &elsewhere, None);
+        other.await.is(401, "bad_credential");
+    }
+    // API keys and sign-ins go on.
+    it.get(me, &it.credentials.service.api_key).await.ok();
+    let body = json!({"refresh_token": tokens["refresh_token"]});
+    let refreshed = it.post("/api/v1/auth/refresh", "", body).await.ok();
+    let token = refreshed["access_token"].as_str().unwrap();
+    assert_eq!(part(token, 0)["kid"], successor);
+
+    // Every tenant is told, once; a second revocation does nothing.
+    assert_eq!(revoke(&it, &old).await, auth_service::Revoked::Before);
+    assert_eq!(kids(&it.replica).await.len(), 1);
+    let round = it.replica.state.deliver_outbox().await.unwrap();
+    assert_eq!((round.parked, round.waiting), (0, 0));
+    for tenant in ["demo", "other"] {
+        let mut entries = it.receiver.entries(tenant);
+        entries.retain(|entry| entry["action"] == "auth.signing_key.revoked");
+        assert_eq!(entries.len(), 1, "{tenant}");
+        let target = json!([{"type": "signing_key", "id": old}]);
+        assert_eq!(entries[0]["targets"], target);
+        assert_eq!(entries[0]["metadata"]["successor"], successor);
+        assert_eq!(entries[0]["description"], "planted in a chat");
+        assert_eq!(entries[0]["severity"], "critical");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_key_that_does_not_sign_yet_or_any_more_can_be_revoked(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let it = Installation::start(options).await;
+    let operator = it.operator().await;
+    let first = part(&operator, 0)["kid"].clone();
+    let rotated = it.post("/api/v1/keys/rotate", &operator, json!({})).await;
+    let pending = rotated.ok()["kid"].clone();
+    revoke(&it, &pending).await;
+    let kept = kids(&it.replica).await;
+    assert!(
+        kept.contains(&first) && !kept.contains(&pending),
+        "{kept:?}"
+    );
+    it.get("/api/v1/users/me", &operator).await.ok();
+    revoke(&it, &first).await;
+    it.get("/api/v1/users/me", &operator)
+        .await
+        .is(401, "bad_credential");
+    let signs = part(&it.operator().await, 0)["kid"].clone();
+    assert!(signs != first && signs != pending);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_key_that_never_was_is_named_with_those_that_are(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let it = Installation::start(options).await;
+    let kid = kids(&it.replica).await[0].as_str().unwrap().to_owned();
+    let refused = auth_service::revoke_signing_key(&it.config, "nonsense", None).await;
+    let refused = format!("{:#}", refused.unwrap_err());
+    assert!(
+        refused.contains("nonsense") && refused.contains(&kid),
+        "{refused}"
+    );
+    assert_eq!(kids(&it.replica).await, [json!(kid)]);
+}

@@ -44,8 +44,7 @@ async fn only_the_internal_secret_opens_it(_: PgPoolOptions, options: PgConnectO
             StatusCode::UNAUTHORIZED
         );
     }
-    let empty =
-        json!({"tenants": {}, "principals": [], "keys": [], "not_before": {}, "settings": {}});
+    let empty = json!({"tenants": {}, "principals": [], "keys": [], "signing_keys": [], "not_before": {}, "settings": {}});
     assert_eq!(status(&it, &secret(&it), None).await.ok(), empty);
 }
 

@@ -1,6 +1,7 @@
 //! Who asks: the verified identity behind a request. Only [`crate::access`] makes one from a credential.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -64,6 +65,8 @@ pub struct Caller {
     pub scopes: Scopes,
     /// The API key that the token was exchanged from, if any.
     pub key: Option<Uuid>,
+    /// `kid` of the key that signed the token.
+    pub signed_by: Arc<str>,
     pub jti: Uuid,
     /// Unix seconds.
     pub issued_at: i64,

@@ -33,6 +33,9 @@ pub struct StatusSet {
     /// Revoked API keys.
     #[serde(default)]
     pub keys: BTreeSet<Uuid>,
+    /// Revoked signing keys, by kid: whatever they signed is refused, however old.
+    #[serde(default)]
+    pub signing_keys: BTreeSet<String>,
     /// Tokens of this principal issued before this Unix second are refused.
     #[serde(default)]
     pub not_before: BTreeMap<Uuid, i64>,

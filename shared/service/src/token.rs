@@ -105,7 +105,7 @@ pub(crate) fn verify(
     // The times are checked below, against one clock.
     validation.validate_exp = false;
     let claims = decode::<Claims>(token, &key.key, &validation).map_err(|error| refusal(&error))?;
-    caller(claims.claims, now)
+    caller(claims.claims, kid, now)
 }
 
 fn refusal(error: &jsonwebtoken::errors::Error) -> Refusal {
@@ -119,7 +119,7 @@ fn refusal(error: &jsonwebtoken::errors::Error) -> Refusal {
     })
 }
 
-fn caller(claims: Claims, now: i64) -> Result<Caller, Refusal> {
+fn caller(claims: Claims, kid: &str, now: i64) -> Result<Caller, Refusal> {
     if claims.exp <= now {
         return Err(Refusal::Expired);
     }
@@ -153,6 +153,7 @@ fn caller(claims: Claims, now: i64) -> Result<Caller, Refusal> {
         roles: claims.roles,
         scopes: claims.scope,
         key: claims.key,
+        signed_by: kid.into(),
         jti: claims.jti,
         issued_at: claims.iat,
         expires_at: claims.exp,

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use super::Access;
 use crate::caller::{Caller, Kind};
 use crate::error::ApiError;
-use crate::status::TenantStatus;
+use crate::status::{StatusSet, TenantStatus};
 
 /// Oldest status feed on which anything but an append is answered.
 pub(super) const STALE_AFTER: Duration = Duration::from_secs(5);
@@ -59,8 +59,7 @@ impl Access {
     /// Whether the status feed has cut off what this was issued as; a new token may be good.
     pub(super) fn is_outdated(&self, caller: &Caller) -> bool {
         let (set, _) = self.inner.feed.read();
-        let start = set.not_before.get(&caller.principal.id);
-        start.is_some_and(|start| caller.issued_at < *start)
+        is_outdated(caller, &set)
     }
 
     fn admit(&self, caller: &Caller, good_for: Duration, writes: bool) -> Result<(), ApiError> {
@@ -73,10 +72,9 @@ impl Access {
             });
         }
         let principal = &caller.principal;
-        let old = set.not_before.get(&principal.id);
         let revoked = set.principals.contains(&principal.id)
             || caller.key.is_some_and(|key| set.keys.contains(&key))
-            || old.is_some_and(|start| caller.issued_at < *start);
+            || is_outdated(caller, &set);
         if revoked {
             let code = "credential_revoked";
             return Err(ApiError::Unauthorized { code });
@@ -96,6 +94,13 @@ impl Access {
             _ => Ok(()),
         }
     }
+}
+
+/// Issued before the principal's last revocation, or signed with a key that was revoked.
+fn is_outdated(caller: &Caller, set: &StatusSet) -> bool {
+    let start = set.not_before.get(&caller.principal.id);
+    start.is_some_and(|start| caller.issued_at < *start)
+        || set.signing_keys.contains(&*caller.signed_by)
 }
 
 /// The caller of a route that appends: where [`Caller`] as an extractor asks for

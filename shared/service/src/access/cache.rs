@@ -85,6 +85,7 @@ mod tests {
             roles: Roles::NONE,
             scopes: Scopes::default(),
             key: None,
+            signed_by: "key".into(),
             jti: Uuid::nil(),
             issued_at: 0,
             expires_at: 0,

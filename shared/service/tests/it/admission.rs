@@ -78,6 +78,20 @@ async fn tenants_principals_and_keys_that_are_not_in_order() {
     assert_eq!(all(&access, &service), ["credential_revoked"; 3]);
     assert_eq!(all(&access, &user), fine);
 
+    // Whoever he is and however new his token: the key that signed it is somebody else's too.
+    feed.replace(StatusSet {
+        signing_keys: ["k".to_owned()].into(),
+        ..StatusSet::default()
+    });
+    for caller in [&user, &service, &system, &operator] {
+        assert_eq!(all(&access, caller), ["credential_revoked"; 3]);
+    }
+    feed.replace(StatusSet {
+        signing_keys: ["another".to_owned()].into(),
+        ..StatusSet::default()
+    });
+    assert_eq!(all(&access, &user), fine);
+
     for (not_before, expected) in [
         (now() - 100, fine),
         (now() + 100, ["credential_revoked"; 3]),

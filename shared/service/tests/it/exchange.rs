@@ -10,10 +10,11 @@ use service::{Access, Shutdown};
 
 use crate::auth::{Auth, access, timing};
 use crate::forged::bearer;
-use crate::signer::{Signer, changed, claims, now};
+use crate::signer::{Signer, changed, claims, claims_with, now};
 use crate::wire::Server;
 
 const KEY: &str = "vtk_0123456789abcdefghijABCDEFGHIJ-_0123456789a";
+const OTHER_USER: &str = "0198c0de-0000-7000-8000-000000000002";
 const OTHER: &str = "vtk_9999999999abcdefghijABCDEFGHIJ-_0123456789a";
 
 fn service_claims(changes: &Value) -> Value {
@@ -166,5 +167,47 @@ async fn what_has_not_the_shape_of_a_key_is_not_exchanged() {
         assert_eq!(setup.outcome(key).await, Err((401, "bad_credential")));
     }
     assert_eq!(setup.exchanges(), 0);
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn a_revoked_signing_key_ends_tokens_at_once_and_api_keys_go_on() {
+    let setup = Setup::new().await;
+    setup.grant(KEY, &json!({}));
+    let token = bearer(&setup.signer.token("k", &claims()));
+    let user = setup.access.authenticate(&token).await.unwrap();
+    let service = setup.access.authenticate(&bearer(KEY)).await.unwrap();
+    assert!(setup.access.admit_read(&user).is_ok());
+
+    let successor = Signer::ed25519();
+    *setup.auth.keys.lock().unwrap() = Jwks {
+        keys: vec![successor.jwk("k2")],
+    };
+    let exchanged = successor.token("k2", &service_claims(&json!({})));
+    {
+        let mut tokens = setup.auth.tokens.lock().unwrap();
+        tokens.insert(KEY.into(), exchanged);
+        let mut status = setup.auth.status.lock().unwrap();
+        status.signing_keys.insert("k".into());
+    }
+    while setup.access.feed().set().signing_keys.is_empty() {
+        setup.access.feed().next().await;
+    }
+
+    // The key set that is held here still has the key; the feed alone ends what it signed.
+    assert_eq!(setup.auth.jwks_calls.load(Ordering::SeqCst), 1);
+    let forged = setup
+        .signer
+        .token("k", &claims_with(&json!({"sub": OTHER_USER})));
+    let forged = setup.access.authenticate(&bearer(&forged)).await.unwrap();
+    for caller in [&user, &service, &forged] {
+        let refused = setup.access.admit_read(caller).unwrap_err();
+        assert_eq!(refused.code(), "credential_revoked");
+        assert!(!setup.access.admit_append(caller));
+    }
+    let renewed = setup.access.authenticate(&bearer(KEY)).await.unwrap();
+    assert_eq!(&*renewed.signed_by, "k2");
+    assert!(setup.access.admit_append(&renewed));
+    assert_eq!(setup.exchanges(), 2);
     setup.end().await;
 }
