@@ -23,10 +23,8 @@ pub struct Config {
     #[command(flatten)]
     pub search: search::Config,
 
-    /// Queue of hints, `sqs://…` or `postgres://…`; without it new entries are found by a sweep every
-    /// 30 s
-    #[arg(long, env = "INDEX_QUEUE_URL", hide_env_values = true)]
-    pub index_queue_url: Option<SecretString>,
+    #[command(flatten)]
+    pub hints: service::config::Hints,
 
     /// Chains that are indexed at once
     #[arg(long, env = "INDEX_CHAINS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -79,7 +77,7 @@ impl Config {
     pub async fn open(&self) -> anyhow::Result<State> {
         let settings = self.search.settings()?.context("INDEX_URL is not set")?;
         let search: Arc<dyn Search> = search::open(settings).await.context("INDEX_URL")?;
-        let queue: Option<Arc<dyn Queue>> = match &self.index_queue_url {
+        let queue: Option<Arc<dyn Queue>> = match &self.hints.index_queue_url {
             Some(url) => Some(queue::open(url).await.context("INDEX_QUEUE_URL")?),
             None => None,
         };

@@ -228,7 +228,7 @@ async fn write(state: &State, record: &Record) -> Result<(), ledger::append::Err
         // Our own records do not depend on whether the tenant is in order.
         admit: std::sync::Arc::new(|| true),
     };
-    state.ledger().append(append).await.map(drop)
+    state.append(append).await.map(drop)
 }
 
 /// Until `shutdown`, then once more with everything.

@@ -31,6 +31,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub auth: service::config::Auth,
+
+    #[command(flatten)]
+    pub hints: service::config::Hints,
 }
 
 /// Where the program on its own listens.

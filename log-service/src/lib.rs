@@ -6,6 +6,7 @@
 mod access_record;
 mod append;
 mod config;
+mod hint;
 mod partitions;
 pub mod program;
 mod read;
@@ -25,9 +26,15 @@ pub fn health(state: &State) -> Health {
     state.health()
 }
 
-/// What runs beside the routes until `shutdown`: access records are written when their window ends.
-/// Returns after the last of them are written and the ledger's lanes are drained.
+/// What runs beside the routes until `shutdown`: access records are written when their window ends,
+/// hints are sent. Returns after the last of them are written and the ledger's lanes are drained.
 pub async fn run(state: State, shutdown: Shutdown) {
-    access_record::run(&state, &shutdown).await;
+    // The last access records are hinted at too.
+    let after = Shutdown::new();
+    let records = async {
+        access_record::run(&state, &shutdown).await;
+        after.begin();
+    };
+    tokio::join!(records, state.send_hints(&after));
     state.ledger().stop().await;
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod wait;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};

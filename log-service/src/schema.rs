@@ -351,4 +351,7 @@ pub(crate) struct Conditions {
     limit: Option<u16>,
     /// `next` of the page before, with the same conditions and order
     cursor: Option<String>,
+    /// With `partition`: wait until searches find its entry with this seq, at most 10 s, then 503
+    /// `not_searchable_yet`
+    wait_for: Option<u64>,
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::extract::FromRef;
-use ledger::Ledger;
+use ledger::{Append, Ledger, Receipt};
+use queue::Queue;
 use service::access::{AccessConfig, LOGS_AUDIENCE};
 use service::health::Health;
 use service::{Access, ApiError, Caller, Shutdown};
 
 use crate::Config;
 use crate::access_record::AccessRecords;
+use crate::hint::Hints;
+use crate::read::wait::Waits;
 
 /// Cheap to clone; one for each process.
 #[derive(Clone)]
@@ -23,6 +26,10 @@ struct Inner {
     access: Access,
     origin: String,
     access_records: AccessRecords,
+    hints: Hints,
+    /// Where hints go; none: nobody is told.
+    queue: Option<Arc<dyn Queue>>,
+    waits: Waits,
 }
 
 impl State {
@@ -35,6 +42,10 @@ impl State {
         settings.readers = config.readers;
         settings.allow_unsafe_server = config.allow_unsafe_server;
         let ledger = Ledger::start(settings).await.context("DATABASE_URL")?;
+        let queue = match &config.hints.index_queue_url {
+            Some(url) => Some(queue::open(url).await.context("INDEX_QUEUE_URL")?),
+            None => None,
+        };
         let access = AccessConfig {
             auth_url: config.auth.auth_url,
             issuer: config.auth.issuer,
@@ -47,6 +58,9 @@ impl State {
                 access: Access::start(access, shutdown).context("AUTH_URL")?,
                 origin: config.origin,
                 access_records: AccessRecords::default(),
+                hints: Hints::default(),
+                queue,
+                waits: Waits::default(),
             }),
         })
     }
@@ -65,6 +79,31 @@ impl State {
 
     pub(crate) fn access_records(&self) -> &AccessRecords {
         &self.inner.access_records
+    }
+
+    /// Appends, and tells the followers of it. It never waits for the queue.
+    pub(crate) async fn append(
+        &self,
+        append: Append,
+    ) -> Result<Vec<Receipt>, ledger::append::Error> {
+        let (tenant, partition) = (append.tenant.id, append.partition.clone());
+        let receipts = self.inner.ledger.append(append).await?;
+        if self.inner.queue.is_some() && receipts.iter().any(|receipt| !receipt.repeated) {
+            self.inner.hints.note(tenant, &partition);
+        }
+        Ok(receipts)
+    }
+
+    /// Sends hints until `shutdown`.
+    pub(crate) async fn send_hints(&self, shutdown: &Shutdown) {
+        match &self.inner.queue {
+            Some(queue) => self.inner.hints.send(&**queue, shutdown).await,
+            None => shutdown.wait().await,
+        }
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.inner.waits
     }
 
     /// Ends the open windows of access records now and writes what can be written. The service

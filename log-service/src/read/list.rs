@@ -51,6 +51,12 @@ pub(crate) async fn list(
     caller.require(Permission::Read)?;
     let question = Question::parse(uri.query().unwrap_or_default()).map_err(invalid)?;
     may_ask(&caller, &question)?;
+    if let (Some(seq), Some(partition)) = (question.wait_for, question.filter.partition()) {
+        let (waits, tenant) = (state.waits(), tenant(&caller)?.id);
+        waits
+            .until_visible(state.ledger(), tenant, partition, seq)
+            .await?;
+    }
     let scan = scan(&state, &caller, &question).await?;
     let read = Read::List(&question.filter);
     state.access_records().count(&state, &caller, read).await?;

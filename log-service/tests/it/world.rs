@@ -259,6 +259,7 @@ async fn replica(database: &Database, auth: &AuthServer, shutdown: &Shutdown) ->
                 internal_secret_file: None,
             },
         },
+        hints: service::config::Hints::default(),
     };
     let state = State::start(config, shutdown).await.unwrap();
     let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);

@@ -20,6 +20,8 @@ pub struct Question {
     pub limit: usize,
     /// Where the page before ended; absent on the first page. It belongs to this filter and order.
     pub cursor: Option<Cursor>,
+    /// The answer waits until this entry of the partition asked for is found.
+    pub wait_for: Option<u64>,
 }
 
 impl Question {
@@ -29,7 +31,7 @@ impl Question {
     /// Every place that is wrong: unknown or repeated parameters, values outside their rule, and a
     /// cursor that is malformed or was given for another filter or order.
     pub fn parse(query: &str) -> Result<Self, Vec<Fault>> {
-        let (filter, beside, mut faults) = read(query, &["order", "limit", "cursor"])?;
+        let (filter, beside, mut faults) = read(query, &["order", "limit", "cursor", "wait_for"])?;
         let (mut order, mut limit) = (Order::default(), DEFAULT_LIMIT);
         match beside.get("order").map(String::as_str) {
             Some("asc") => order = Order::Ascending,
@@ -41,6 +43,14 @@ impl Question {
                 Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
                 _ => faults.push(Fault::new("limit", "not a number from 1 to 1000")),
             }
+        }
+        let wait_for = beside.get("wait_for").map(|asked| asked.parse::<u64>());
+        match wait_for {
+            Some(Err(_)) => faults.push(Fault::new("wait_for", "not the seq of an entry")),
+            Some(Ok(_)) if filter.partition().is_none() => {
+                faults.push(Fault::new("wait_for", "needs `partition`"));
+            }
+            _ => {}
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -55,6 +65,7 @@ impl Question {
             order,
             limit,
             cursor,
+            wait_for: wait_for.and_then(Result::ok),
         })
     }
 }

@@ -85,6 +85,15 @@ fn admin_listen(text: &str) -> Result<SocketAddr, &'static str> {
     address.map_err(|_| "not a port and not an address such as 127.0.0.1:9000")
 }
 
+/// The queue that tells indexer-workers of new entries.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hints")]
+pub struct Hints {
+    /// `sqs://NAME`, or `postgres://…?queue=NAME`; without it new entries are found by a sweep every 30 s
+    #[arg(long, env = "INDEX_QUEUE_URL", hide_env_values = true)]
+    pub index_queue_url: Option<SecretString>,
+}
+
 /// Where tokens come from, for a service that is not auth-service.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Authentication")]

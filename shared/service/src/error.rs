@@ -179,6 +179,7 @@ fn sentence(code: &str) -> Option<&'static str> {
         "tenant_archived" => "the tenant is archived: it can be read, not written",
         "status_stale" => "it is not known right now which tenants and accounts are in order",
         "auth_unavailable" => "the credential cannot be verified right now",
+        "not_searchable_yet" => "the entry is stored, and searches do not find it yet",
         "request_timeout" => "the body stopped coming",
         "too_large" => "the body is longer than this route takes",
         "too_many_requests" => "too much at once",

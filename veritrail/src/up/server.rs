@@ -170,6 +170,7 @@ async fn start(
                 internal_secret_file: None,
             },
         },
+        hints: service::config::Hints::default(),
     };
     let log = log_service::State::start(config, &after)
         .await
