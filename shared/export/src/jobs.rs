@@ -22,7 +22,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use uuid::Uuid;
 
 pub use ask::{Asked, Created};
-pub use clean::{Kept, Remains};
+pub use clean::{Kept, Remains, Waiting};
 pub use migrate::migrate;
 pub use work::{Claim, Ending};
 

@@ -10,6 +10,8 @@ mod pass;
 mod reading;
 mod request;
 
+pub use bytes::Bytes;
+pub use chain::Hash;
 pub use csv::COLUMNS;
 pub use file::{File, Summary};
 pub use jobs::{Job, Jobs};

@@ -63,7 +63,9 @@ impl Pass {
         self.scanned += page.rows.len() as u64;
         let mut asked = Vec::with_capacity(page.rows.len());
         for row in &page.rows {
-            let matches = self.filter.matches(&row.event, row.parts.as_deref(), self.mask);
+            let matches = self
+                .filter
+                .matches(&row.event, row.parts.as_deref(), self.mask);
             match matches {
                 Ok(true) => asked.push(row),
                 Ok(false) => {}

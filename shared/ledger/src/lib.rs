@@ -138,6 +138,24 @@ impl Ledger {
         })
     }
 
+    /// For whoever only reads: no lanes, and no role but `veritrail_read`. What is appended to it is
+    /// refused. Does not connect yet; [`Ledger::ready`] tells whether the database is the right one.
+    pub fn read_only(config: Config) -> Result<Self, Error> {
+        let (stop, _) = watch::channel(false);
+        let shared = Shared {
+            lanes: Vec::new(),
+            running: Mutex::default(),
+            stop,
+            patience: config.append_timeout + GRACE,
+            readers: connect::readers(&config)?,
+            writers: connect::readers(&config)?,
+            origin: config.origin,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
     /// Finishes what waits in the lanes, refuses what comes later, closes all connections.
     pub async fn stop(&self) {
         self.shared.stop.send_replace(true);
@@ -161,16 +179,23 @@ impl Ledger {
         &self.shared.origin
     }
 
-    /// Answers when the lanes run and one short statement made the round trip.
+    /// Answers when the lanes run, and a short statement made the round trip to a database that is
+    /// this installation's.
     pub async fn ready(&self) -> Result<(), Error> {
         if self.shared.lanes.iter().any(mpsc::Sender::is_closed) {
             return Err(Error::Unavailable(sqlx::Error::WorkerCrashed));
         }
-        sqlx::query!("select true as there")
-            .fetch_one(&self.shared.readers)
+        let stored = sqlx::query_scalar!("select origin from ledger.installation")
+            .fetch_optional(&self.shared.readers)
             .await
             .map_err(Error::from_sqlx)?;
-        Ok(())
+        match stored {
+            Some(stored) if stored != self.shared.origin => Err(Error::OtherOrigin {
+                configured: self.shared.origin.clone(),
+                stored,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Appends all of the entries, in order and consecutively, or none.
@@ -202,9 +227,12 @@ impl Ledger {
             tenant: request.tenant.id,
             partition: Arc::clone(&request.partition),
         };
+        let Some(lane) = self.lane(&key) else {
+            let error = sqlx::Error::Encode("this ledger only reads".into());
+            return Err(append::Error::Refused(Arc::new(error)));
+        };
         let (answer, answered) = oneshot::channel();
-        self.lane(&key)
-            .try_send(Submission { request, answer })
+        lane.try_send(Submission { request, answer })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => append::Error::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => append::Error::Unavailable(None),
@@ -217,10 +245,10 @@ impl Ledger {
     }
 
     /// A chain always has the same lane, so its statements never compete within a process.
-    fn lane(&self, key: &Key) -> &mpsc::Sender<Submission> {
+    fn lane(&self, key: &Key) -> Option<&mpsc::Sender<Submission>> {
         let lanes = &self.shared.lanes;
-        let number = key.number() % lanes.len() as u64;
-        &lanes[usize::try_from(number).unwrap_or_default()]
+        let number = key.number().checked_rem(lanes.len() as u64)?;
+        lanes.get(usize::try_from(number).unwrap_or_default())
     }
 }
 

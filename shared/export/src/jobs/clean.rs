@@ -35,7 +35,32 @@ impl Kept {
     }
 }
 
+/// Jobs that are due and that nobody is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub jobs: u64,
+    /// How long the first of them has been due.
+    pub longest: Duration,
+}
+
 impl Jobs {
+    /// For whoever watches over the workers.
+    pub async fn waiting(&self) -> Result<Waiting, Error> {
+        let waiting = sqlx::query!(
+            r#"select count(*) as "jobs!",
+                      coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)::float8 as "longest!"
+                 from export.jobs
+                where (state = 'queued' and due_at <= clock_timestamp())
+                   or (state = 'running' and leased_until <= clock_timestamp())"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Waiting {
+            jobs: u64::try_from(waiting.jobs).unwrap_or_default(),
+            longest: Duration::try_from_secs_f64(waiting.longest).unwrap_or_default(),
+        })
+    }
+
     /// Ends finished jobs whose time is over, and gives jobs of which something may be in the store:
     /// whoever removed it says so with [`Jobs::cleaned`].
     pub async fn expire(&self, limit: u32) -> Result<Vec<Remains>, Error> {

@@ -1,0 +1,67 @@
+//! Taking jobs: as many at once as the settings say, woken by hints, by the end of another job, and
+//! by the clock.
+
+use std::time::Duration;
+
+use service::Shutdown;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::{State, work};
+
+/// How long a job waits at most whose hint was lost.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(state: &State, wake: &Notify, shutdown: &Shutdown) {
+    let mut running = JoinSet::new();
+    let mut failing = false;
+    loop {
+        let taken = fill(state, &mut running, shutdown).await;
+        if let Err(error) = &taken
+            && !failing
+        {
+            tracing::warn!(error = format!("{error:#}"), "no jobs can be taken");
+        }
+        failing = taken.is_err();
+        tokio::select! {
+            ended = running.join_next(), if !running.is_empty() => {
+                if let Some(Err(error)) = ended {
+                    // Its lease runs out, and it is tried again.
+                    tracing::error!(%error, "an export stopped in the middle");
+                }
+            }
+            () = wake.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+            () = shutdown.wait() => break,
+        }
+        metrics::gauge!("exports_running").set(u32::try_from(running.len()).unwrap_or(u32::MAX));
+    }
+    // Each gives its job back.
+    while running.join_next().await.is_some() {}
+}
+
+async fn fill(state: &State, running: &mut JoinSet<()>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    while running.len() < state.settings().at_once {
+        // A ledger of another installation would make every chain look damaged.
+        state.ledger().ready().await?;
+        let Some(job) = state.jobs().claim(state.settings().lease).await? else {
+            return Ok(());
+        };
+        let (state, shutdown) = (state.clone(), shutdown.clone());
+        running.spawn(async move { work::run(&state, &job, &shutdown).await });
+    }
+    Ok(())
+}
+
+impl State {
+    /// Works on every job that is due now, one after the other. For whoever wants to see them ended:
+    /// a worker does it by itself.
+    pub async fn catch_up(&self) -> anyhow::Result<()> {
+        let never = Shutdown::new();
+        self.ledger().ready().await?;
+        while let Some(job) = self.jobs().claim(self.settings().lease).await? {
+            work::run(self, &job, &never).await;
+        }
+        Ok(())
+    }
+}
