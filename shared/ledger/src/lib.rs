@@ -149,6 +149,7 @@ impl Ledger {
             patience: config.append_timeout + GRACE,
             readers: connect::readers(&config)?,
             writers: connect::readers(&config)?,
+            tailers: connect::readers(&config)?,
             origin: config.origin,
         };
         Ok(Self {
