@@ -62,8 +62,7 @@ impl Ledger {
             .await
             .map_err(Error::from_sqlx)?;
         let heads = rows.into_iter().filter_map(|row| {
-            let (generation, size, received_at) =
-                place(row.generation, row.size, row.received_at)?;
+            let (generation, size, received_at) = place(row.generation, row.size, row.received_at)?;
             Some(TenantHead {
                 tenant: row.tenant,
                 generation,

@@ -5,6 +5,7 @@
 mod appending;
 mod auditing;
 mod database;
+mod following;
 mod independent;
 mod outages;
 mod paging;

@@ -32,17 +32,29 @@ fn read(plan: &Value) -> f64 {
 
 /// The reader's statement as the reader runs it.
 async fn rows_read(pool: &PgPool, tenant: &Tenant, sql: &str, bind: Bind) -> f64 {
-    let mut transaction = pool.begin().await.unwrap();
     let become_reader = format!(
         "set local role veritrail_read; set local ledger.tenant = '{}'",
         tenant.id
     );
+    rows_read_as(pool, become_reader, sql, |statement| {
+        bind(statement.bind(tenant.id))
+    })
+    .await
+}
+
+async fn rows_read_as(
+    pool: &PgPool,
+    become_reader: String,
+    sql: &str,
+    bind: impl FnOnce(Statement<'static>) -> Statement<'static>,
+) -> f64 {
+    let mut transaction = pool.begin().await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(become_reader))
         .execute(&mut *transaction)
         .await
         .unwrap();
     let explain = AssertSqlSafe(format!("explain (analyze, format json) {sql}"));
-    let plan = bind(sqlx::query(explain).bind(tenant.id))
+    let plan = bind(sqlx::query(explain))
         .fetch_one(&mut *transaction)
         .await
         .unwrap();
@@ -110,5 +122,51 @@ async fn a_page_reads_little_more_than_it_shows(pool: PgPool) {
         let read = rows_read(&database.pool, &acme, sql, bind).await;
         assert!(read <= 100.0, "{name}: a page of {PAGE} reads {read} rows");
     }
+    ledger.stop().await;
+}
+
+/// As followers' connections are.
+const FOLLOWER: &str = "set local role veritrail_follow; set local enable_seqscan = off";
+
+#[sqlx::test(migrations = false)]
+async fn a_follower_reads_little_more_than_it_does(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let acme = tenant("acme");
+    let ledger = database.ledger().await;
+    for _ in 0..ROWS / 1_000 {
+        let entries = (0..1_000).map(|number| entry("default", number)).collect();
+        append(&ledger, &acme, "default", entries).await.unwrap();
+    }
+    for other in 0..200 {
+        let other = tenant(&format!("t{other}"));
+        append(&ledger, &other, "default", vec![entry("default", 0)])
+            .await
+            .unwrap();
+    }
+    sqlx::raw_sql("analyze ledger.entries; analyze ledger.chains")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let id = acme.id;
+    let page = |statement: Statement<'static>| {
+        let statement = statement.bind(id).bind("default").bind(1);
+        let statement = statement.bind(FIRST).bind(ROWS);
+        let statement = statement.bind(OffsetDateTime::UNIX_EPOCH);
+        statement.bind(PAGE).bind(BYTES)
+    };
+    let due = |statement: Statement<'static>| statement.bind("x").bind(id).bind("default");
+    let behind = |statement: Statement<'static>| {
+        let statement = statement.bind("x").bind(uuid::Uuid::nil());
+        statement.bind("").bind(PAGE)
+    };
+    let entries = include_str!("../../src/follow/entries.sql");
+    let read = rows_read_as(&database.pool, FOLLOWER.to_owned(), entries, page).await;
+    assert!(read <= 20.0, "entries: a page of {PAGE} reads {read} rows");
+    let one = include_str!("../../src/follow/due.sql");
+    let read = rows_read_as(&database.pool, FOLLOWER.to_owned(), one, due).await;
+    assert!(read <= 10.0, "due: one chain reads {read} rows");
+    let many = include_str!("../../src/follow/behind.sql");
+    let read = rows_read_as(&database.pool, FOLLOWER.to_owned(), many, behind).await;
+    assert!(read <= 60.0, "behind: {PAGE} chains read {read} rows");
     ledger.stop().await;
 }

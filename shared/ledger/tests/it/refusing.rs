@@ -57,6 +57,7 @@ async fn entries_can_be_changed_by_nobody(pool: PgPool) {
     for role in [
         "veritrail_append",
         "veritrail_read",
+        "veritrail_follow",
         "veritrail_owner",
         "postgres",
     ] {
@@ -66,7 +67,7 @@ async fn entries_can_be_changed_by_nobody(pool: PgPool) {
             // Who holds the grant is stopped by the trigger.
             let granted = match role {
                 "veritrail_append" => change.contains("set size"),
-                role => role != "veritrail_read",
+                role => role != "veritrail_read" && role != "veritrail_follow",
             };
             assert_eq!(
                 message.ends_with("is refused"),
@@ -323,5 +324,48 @@ async fn an_unsafe_server_is_refused_by_name(pool: PgPool) {
             ("full_page_writes", "off")
         ),
         Err(error) => panic!("{error}"),
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn followers_read_what_they_follow_and_write_cursors(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let follower = "veritrail_follow";
+    for statement in [
+        "select from ledger.entries",
+        "select from ledger.chains",
+        "select from ledger.entry_ids",
+        "select from ledger.installation",
+        "select from ledger.tenant_entries",
+        "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 1, '')",
+        "insert into ledger.entries select from ledger.followed_entries",
+        "delete from ledger.followed_entries",
+        "update ledger.followed_entries set event = ''",
+        "update ledger.heads set size = 0",
+        "truncate ledger.cursors",
+    ] {
+        let (code, message) = refused(&database.pool, follower, statement).await;
+        assert_eq!(code, DENIED, "{statement}: {message}");
+    }
+    for statement in [
+        "select from ledger.followed_entries",
+        "select from ledger.heads",
+        "delete from ledger.cursors",
+        "delete from ledger.unindexed",
+    ] {
+        let (_, message) = refused(&database.pool, follower, statement).await;
+        assert_eq!(message, "accepted", "{statement}");
+    }
+    // Readers see how far things are, and nothing else of other tenants.
+    for (statement, code) in [
+        ("select from ledger.heads", ""),
+        ("select from ledger.cursors", ""),
+        ("select from ledger.followed_entries", DENIED),
+        ("select from ledger.unindexed", DENIED),
+        ("delete from ledger.cursors", DENIED),
+        ("update ledger.heads set size = 0", DENIED),
+    ] {
+        let outcome = refused(&database.pool, "veritrail_read", statement).await;
+        assert_eq!(outcome.0, code, "{statement}: {}", outcome.1);
     }
 }
