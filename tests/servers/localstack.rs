@@ -19,7 +19,7 @@ pub(crate) const IMAGE: Image = Image {
     port: 4566,
 };
 const REQUIREMENTS: &str = include_str!("localstack-requirements.txt");
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("SERVICES", "s3,sqs"),
     ("EAGER_SERVICE_LOADING", "1"),
     ("STRICT_SERVICE_LOADING", "1"),
@@ -29,6 +29,8 @@ const SETTINGS: [(&str, &str); 7] = [
     ("DNS_ADDRESS", "0"),
     // Queue addresses hold the host that was asked, not a name that few machines resolve.
     ("SQS_ENDPOINT_STRATEGY", "path"),
+    // Links are refused when they were changed or are too old, as S3 does it.
+    ("S3_SKIP_SIGNATURE_VALIDATION", "0"),
 ];
 
 pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {

@@ -1,6 +1,9 @@
 //! Objects: S3 or a directory. Never knows what an object means, and never makes one public.
 
+mod directory;
 mod error;
+mod key;
+mod s3;
 
 use std::fmt;
 use std::io;
@@ -18,7 +21,7 @@ pub use error::Error;
 /// Objects under keys. All methods may be called from many tasks and processes.
 ///
 /// Every method answers within bounded time and gives [`Error::Unavailable`] when the server does not;
-/// the next call then works if the server does. Short failures are retried inside.
+/// the next call then works if the server does.
 ///
 /// A key is 1 to 512 bytes of segments between slashes; a segment is 1 to 200 bytes `a-z 0-9 . _ -` and
 /// begins with a letter or digit; anything else is [`Error::InvalidKey`]. No key may be the folder of
@@ -121,6 +124,10 @@ pub struct Listed {
 ///
 /// A server that is down is no error here; a bucket that is not there is one.
 pub async fn open(url: &str, public_endpoint: Option<&str>) -> Result<Arc<dyn Store>, Error> {
-    let _ = (url, public_endpoint);
-    todo!()
+    let url = Url::parse(url).map_err(|_| Error::InvalidUrl("is not a URL"))?;
+    match url.scheme() {
+        "s3" => Ok(Arc::new(s3::open(&url, public_endpoint).await?)),
+        "file" => Ok(Arc::new(directory::open(&url).await?)),
+        _ => Err(Error::InvalidUrl("begins with neither s3: nor file:")),
+    }
 }
