@@ -17,7 +17,7 @@ use crate::{Config, State};
 pub enum Program {
     /// Serve the API
     Serve(Box<Serve>),
-    /// Create the schema `ledger`, or bring it up to date
+    /// Create the schemas `ledger` and `queue`, or bring them up to date
     Migrate(Migrate),
 }
 
@@ -57,7 +57,8 @@ impl Program {
         match self {
             Self::Serve(serve) => serve.run().await,
             Self::Migrate(migrate) => {
-                Ok(ledger::migrate(migrate.database_url.expose_secret()).await?)
+                ledger::migrate(migrate.database_url.expose_secret()).await?;
+                Ok(queue::migrate(&migrate.database_url).await?)
             }
         }
     }
