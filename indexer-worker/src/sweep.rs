@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ledger::{Behind, Chain};
-use service::{Shutdown, follow};
+use service::{Shutdown, backoff};
 use tokio::sync::mpsc::Sender;
 
 use crate::lag::Lag;
 use crate::{State, Task, VISIBLE, check};
 
-/// From one sweep to the next.
+/// From the end of one sweep to the next, about.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// Chains of one statement.
 pub(crate) const PAGE: u32 = 1_000;
@@ -19,13 +19,18 @@ const LEASE: &str = "index sweep";
 /// At once and then every 30 s until `shutdown`; the first time the tenants' indices are checked too.
 pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown) {
     let mut checked = false;
-    follow::every(INTERVAL, shutdown, async || {
-        let outcome = sweep(state, found, &mut checked).await;
-        if let Err(error) = outcome {
-            tracing::warn!(error = format!("{error:#}"), "the sweep was not finished");
+    loop {
+        let swept = async {
+            if let Err(error) = sweep(state, found, &mut checked).await {
+                tracing::warn!(error = format!("{error:#}"), "the sweep was not finished");
+            }
+            tokio::time::sleep(backoff::about(INTERVAL)).await;
+        };
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = swept => {}
         }
-    })
-    .await;
+    }
 }
 
 /// What a search does not find yet: also what was written before a crash and never made visible. The

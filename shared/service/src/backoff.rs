@@ -1,4 +1,4 @@
-//! How long to wait after a failure: twice as long each time, up to a limit, and never all at once.
+//! How long to wait: after a failure twice as long each time, up to a limit; and never all at once.
 
 use std::time::Duration;
 
@@ -12,8 +12,13 @@ pub fn pause(failures: u32, first: Duration, longest: Duration) -> Duration {
     whole / 2 + (whole / 2).mul_f64(chance())
 }
 
+/// Off by up to a tenth, so that replicas that do something every `interval` do not fall in step.
+pub fn about(interval: Duration) -> Duration {
+    interval.mul_f64(0.9 + 0.2 * chance())
+}
+
 /// Evenly between 0 and 1. Version 4 identifiers are random but for six bits, which are not among these.
-pub(crate) fn chance() -> f64 {
+fn chance() -> f64 {
     let random = Uuid::new_v4().as_u128() >> 96;
     let random = u32::try_from(random).unwrap_or_default();
     f64::from(random) / f64::from(u32::MAX)

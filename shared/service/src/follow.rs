@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::line::Line;
-use crate::{Shutdown, backoff};
+use crate::Shutdown;
 
 /// What became of one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,20 +118,5 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Calls `sweep` at once and then about every `interval`, until `shutdown`; a sweep under way is
-/// dropped then. The time between two is off by up to a tenth, so that replicas do not fall in step.
-pub async fn every<S>(interval: Duration, shutdown: &Shutdown, mut sweep: S)
-where
-    S: AsyncFnMut(),
-{
-    loop {
-        let wait = interval.mul_f64(0.9 + 0.2 * backoff::chance());
-        tokio::select! {
-            () = shutdown.wait() => return,
-            () = async { sweep().await; tokio::time::sleep(wait).await; } => {}
-        }
     }
 }

@@ -1,0 +1,127 @@
+//! An index between a worker and the real one that can be away, refuse documents, and count.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use query::Document;
+use search::{Ask, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+#[derive(Debug)]
+pub(crate) struct Faults {
+    inner: Arc<dyn Search>,
+    away: AtomicBool,
+    refused: Mutex<HashSet<u64>>,
+    /// Documents that the index acknowledged.
+    pub(crate) written: AtomicUsize,
+    /// Calls that failed because the index was away.
+    failed: AtomicUsize,
+    failing: Notify,
+}
+
+impl Faults {
+    pub(crate) fn before(inner: &Arc<dyn Search>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            away: AtomicBool::new(false),
+            refused: Mutex::default(),
+            written: AtomicUsize::new(0),
+            failed: AtomicUsize::new(0),
+            failing: Notify::new(),
+        })
+    }
+
+    pub(crate) fn be_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(crate) fn refuse(&self, seqs: impl IntoIterator<Item = u64>) {
+        self.refused.lock().unwrap().extend(seqs);
+    }
+
+    /// Until so many calls have failed.
+    pub(crate) async fn until_failed(&self, calls: usize) {
+        while self.failed.load(Ordering::SeqCst) < calls {
+            self.failing.notified().await;
+        }
+    }
+
+    fn call(&self) -> Result<(), Error> {
+        if !self.away.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.failed.fetch_add(1, Ordering::SeqCst);
+        self.failing.notify_one();
+        let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        Err(Error::Unavailable(away.into()))
+    }
+}
+
+#[async_trait]
+impl Search for Faults {
+    async fn create(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
+        self.call()?;
+        self.inner.create(tenant, placement).await
+    }
+
+    async fn write(
+        &self,
+        tenant: Uuid,
+        which: Which,
+        documents: &[Document],
+    ) -> Result<Vec<Refused>, Error> {
+        self.call()?;
+        let refused = self.refused.lock().unwrap().clone();
+        let (refused, taken): (Vec<_>, Vec<_>) = documents
+            .iter()
+            .cloned()
+            .partition(|document| refused.contains(&document.seq));
+        let mut answer = self.inner.write(tenant, which, &taken).await?;
+        self.written.fetch_add(taken.len(), Ordering::SeqCst);
+        answer.extend(refused.into_iter().map(|document| Refused {
+            partition: document.partition,
+            generation: document.generation,
+            seq: document.seq,
+            reason: "it does not please".to_owned(),
+        }));
+        Ok(answer)
+    }
+
+    async fn refresh(&self, tenant: Uuid) -> Result<(), Error> {
+        self.call()?;
+        self.inner.refresh(tenant).await
+    }
+
+    async fn find(&self, tenant: Uuid, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
+        self.call()?;
+        self.inner.find(tenant, ask).await
+    }
+
+    async fn stats(&self, tenant: Uuid, ask: &StatsAsk<'_>) -> Result<Stats, Error> {
+        self.call()?;
+        self.inner.stats(tenant, ask).await
+    }
+
+    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
+        self.call()?;
+        self.inner.begin_rebuild(tenant, placement).await
+    }
+
+    async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
+        self.call()?;
+        self.inner.finish_rebuild(tenant).await
+    }
+
+    async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
+        self.call()?;
+        self.inner.drop_tenant(tenant).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.call()?;
+        self.inner.ready().await
+    }
+}

@@ -1,0 +1,11 @@
+//! The worker on a real PostgreSQL, with both indices and both queues. Needs `DATABASE_URL` of a
+//! superuser, `OPENSEARCH_URL`, and `LOCALSTACK_URL` with the AWS environment of its client.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod catching_up;
+mod faults;
+mod hints;
+mod killed;
+mod rebuilding;
+mod together;
+mod world;

@@ -1,0 +1,120 @@
+//! Indices built anew from the ledger while entries come in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use search::Placement;
+use service::Shutdown;
+
+use crate::faults::Faults;
+use crate::world::{DEFAULT, Index, Running, World, tenant};
+
+async fn while_appends_go_on(index: Index) {
+    let world = Arc::new(World::new(index).await);
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        world.append(tenant, DEFAULT, 30).await;
+        world.append(tenant, "billing", 5).await;
+    }
+    let worker = Running::start(world.state());
+    world.until_visible(&acme, DEFAULT, 30).await;
+    world.until_visible(&globex, DEFAULT, 30).await;
+
+    let on = Arc::new(AtomicBool::new(true));
+    let appending = tokio::spawn({
+        let (world, acme, on) = (Arc::clone(&world), acme.clone(), Arc::clone(&on));
+        async move {
+            while on.load(Ordering::SeqCst) {
+                world.append(&acme, DEFAULT, 2).await;
+                world.append(&acme, "new", 1).await;
+            }
+        }
+    });
+    let another = world.worker(world.another_search().await);
+    let never = Shutdown::new();
+    let done = another.rebuild(acme.id, Placement::Own, &never).await;
+    assert!(done.unwrap());
+    on.store(false, Ordering::SeqCst);
+    appending.await.unwrap();
+    worker.stop().await;
+    world.state().catch_up().await.unwrap();
+    world.verify(&[&acme, &globex]).await;
+    let world = Arc::into_inner(world).unwrap();
+    world.end(&[&acme, &globex]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_appends_go_on_embedded() {
+    while_appends_go_on(Index::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_appends_go_on_opensearch() {
+    while_appends_go_on(Index::OpenSearch).await;
+}
+
+/// Nobody needs to call for it, also when nothing is appended any more.
+async fn a_lost_index_is_built_anew(index: Index) {
+    let world = World::new(index).await;
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        world.append(tenant, DEFAULT, 10).await;
+    }
+    let state = world.state();
+    state.catch_up().await.unwrap();
+    for tenant in [&acme, &globex] {
+        world.search.drop_tenant(tenant.id).await.unwrap();
+    }
+    // One is appended to.
+    world.append(&acme, DEFAULT, 1).await;
+    state.catch_up().await.unwrap();
+    world.verify(&[&acme]).await;
+    // The other is found missing when a worker starts.
+    let faults = Faults::before(&world.search);
+    let worker = Running::start(world.worker(Arc::clone(&faults) as _));
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+    for _ in 0..1_000 {
+        tick.tick().await;
+        if faults.written.load(Ordering::SeqCst) >= 10 {
+            break;
+        }
+    }
+    world.until_visible(&globex, DEFAULT, 10).await;
+    worker.stop().await;
+    world.verify(&[&acme, &globex]).await;
+    world.end(&[&acme, &globex]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_index_is_built_anew_embedded() {
+    a_lost_index_is_built_anew(Index::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_index_is_built_anew_opensearch() {
+    a_lost_index_is_built_anew(Index::OpenSearch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_are_built_anew_and_what_was_refused_is_tried_again() {
+    let world = World::new(Index::Embedded).await;
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        world.append(tenant, DEFAULT, 10).await;
+    }
+    let faults = Faults::before(&world.search);
+    faults.refuse([3, 8]);
+    world.worker(faults).catch_up().await.unwrap();
+    assert_eq!(world.found(&acme, DEFAULT).await.len(), 8);
+    let never = Shutdown::new();
+    let state = world.state();
+    let rebuilt = state.rebuild_all(Placement::Own, &never).await.unwrap();
+    assert_eq!(rebuilt, 2);
+    for tenant in [&acme, &globex] {
+        assert_eq!(world.found(tenant, DEFAULT).await.len(), 10);
+        assert_eq!(world.followed.unindexed(tenant.id, 10).await.unwrap(), []);
+    }
+    state.catch_up().await.unwrap();
+    world.verify(&[&acme, &globex]).await;
+    world.end(&[&acme, &globex]).await;
+}
