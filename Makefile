@@ -1,12 +1,19 @@
 # The commands of the README. Each installs what it needs and says so.
 
-.PHONY: up test check bench prepare
+.PHONY: up cluster test check bench prepare
 
 # Build and run the whole system on this machine; Ctrl-C stops it.
 up:
 	@.ci/need cargo cc
 	cargo build --release -p veritrail
 	target/release/veritrail up
+
+# The whole system as on several machines: each service and worker a process of its own, on
+# PostgreSQL, LocalStack and OpenSearch, which it starts; Ctrl-C stops all.
+cluster:
+	@.ci/need cargo cc
+	cargo build --release --workspace --bins
+	target/release/servers target/release/cluster
 
 # Every test, against PostgreSQL, LocalStack (S3, SQS) and OpenSearch, started for it and stopped
 # after it: containers where a Docker engine answers, else processes. Commands are always for the

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::programs::Program;
+use ::system::program_path;
+use tokio::process::Command;
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 /// Read by the command line alone, so that no key stands among the arguments of a process.
@@ -26,9 +27,10 @@ fn is_variable(word: &str) -> bool {
 }
 
 async fn help(program: &str, arguments: &[&str]) -> String {
-    let mut program = Program::start(program, arguments, &[]);
-    assert_eq!(program.ends().await, Some(0));
-    program.printed()
+    let mut command = Command::new(program_path(program).unwrap());
+    let said = command.args(arguments).env_clear().output().await.unwrap();
+    assert!(said.status.success(), "{program}");
+    String::from_utf8(said.stdout).unwrap()
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Tokens that auth-service would never issue, signed with its own key where the case needs that:
 //! whoever runs this test has the secret file and the database.
 
+use ::system::SECRET;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -9,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
-use crate::system::{SECRET, System};
+use crate::system::System;
 
 /// The signing key in force, and a genuine token to start from.
 pub(crate) struct Forge {

@@ -21,7 +21,7 @@ async fn appends_outlive_auth_service() {
     };
     assert_eq!(append(&system).await, StatusCode::CREATED);
 
-    system.auth.kill().await;
+    system.kill("auth-service", 0).await;
     system
         .until(Method::GET, &logs, &admin, StatusCode::SERVICE_UNAVAILABLE)
         .await;
@@ -49,7 +49,7 @@ async fn appends_outlive_auth_service() {
         "nobody can say whose key that is"
     );
 
-    system.start_auth().await;
+    system.start_again("auth-service", 0).await;
     system
         .until(Method::GET, &logs, &admin, StatusCode::OK)
         .await;

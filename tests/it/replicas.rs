@@ -75,11 +75,11 @@ async fn a_killed_replica_costs_nothing() {
     for _ in 0..WRITERS * ENTRIES_EACH / 3 {
         progress.recv().await.unwrap();
     }
-    system.logs[1].kill().await;
+    system.kill("log-service", 1).await;
     for _ in 0..WRITERS * ENTRIES_EACH / 3 {
         progress.recv().await.unwrap();
     }
-    system.start_log(1).await;
+    system.start_again("log-service", 1).await;
 
     let mut by_seq = BTreeMap::new();
     for receipt in writers.join_all().await.into_iter().flatten() {

@@ -1,35 +1,26 @@
-//! The distributed system on one machine: auth-service and any number of log-service replicas, as
-//! processes, on a database of their own. Never shares anything with another test but the server.
+//! A started system in a test: asked over HTTP, changed through its programs, and checked at the end.
+//! Never shares anything with another test but the servers.
 
-use std::path::PathBuf;
-
+use ::system::{INTERNAL_SECRET, Installation, ORIGIN, Servers, Shape, Wanted, Way};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::independent::verify_every_chain;
-use crate::programs::{Program, free_port, write_file};
 use crate::tenants::{PASSWORD, PLANTED_PART};
 
-pub(crate) const ORIGIN: &str = "audit.example.com";
-/// What the secret file of every test holds.
-pub(crate) const SECRET: [u8; 32] = [0x5e; 32];
-
-const INTERNAL_SECRET: &str = "planted-internal-secret-77aa";
+/// Everything of ours; of the others what is news.
+const LOG: &str = "debug,sqlx=info,hyper=info,h2=info,rustls=info,aws=info,tantivy=info";
 
 /// A started system. What it holds is removed by [`System::finish`], and kept by a failed test.
 pub(crate) struct System {
-    pub(crate) auth: Program,
-    pub(crate) logs: Vec<Program>,
+    pub(crate) installation: Installation,
+    /// Where everything is reached, whichever way it runs.
+    pub(crate) url: String,
     pub(crate) auth_url: String,
     pub(crate) log_urls: Vec<String>,
-    pub(crate) credentials: Value,
-    pub(crate) database_url: String,
     pub(crate) client: reqwest::Client,
-    environment: Vec<(String, String)>,
-    database: String,
-    folder: PathBuf,
 }
 
 /// An answer, read whole.
@@ -40,105 +31,45 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-fn server_url() -> String {
-    std::env::vars()
-        .find_map(|(name, value)| (name == "DATABASE_URL").then_some(value))
-        .expect("DATABASE_URL: run the tests through make test")
-}
-
 impl System {
-    /// Bootstraps a new database and starts the programs on it.
+    /// auth-service and so many log-services, on a database of their own.
     pub(crate) async fn start(replicas: usize) -> Self {
-        let database = format!("it_{}", Uuid::now_v7().simple());
-        let mut server = PgConnection::connect(&server_url()).await.unwrap();
-        let create = sqlx::AssertSqlSafe(format!("create database {database}"));
-        sqlx::raw_sql(create).execute(&mut server).await.unwrap();
-        let mut database_url = url::Url::parse(&server_url()).unwrap();
-        database_url.set_path(&database);
-        let database_url = database_url.to_string();
+        let way = Way::Distributed(Shape::services(replicas));
+        Self::start_as(way, &Servers::from_environment().unwrap()).await
+    }
 
-        let folder = std::env::temp_dir().join(&database);
+    pub(crate) async fn start_as(way: Way, servers: &Servers) -> Self {
+        let name = format!("it-{}", Uuid::now_v7().simple());
+        let folder = std::env::temp_dir().join(&name);
         std::fs::create_dir(&folder).unwrap();
-        let secret = write_file(
-            &folder,
-            "secret",
-            &format!("{}\n", SECRET.map(|byte| format!("{byte:02x}")).concat()),
-        );
-        let credentials = folder.join("credentials.json");
-        let (auth_port, log_ports) = (free_port(), (0..replicas).map(|_| free_port()));
-        let auth_url = format!("http://127.0.0.1:{auth_port}");
-        let log_urls: Vec<_> = log_ports
-            .map(|port| format!("http://127.0.0.1:{port}"))
-            .collect();
-
-        let environment = [
-            ("DATABASE_URL", database_url.as_str()),
-            ("SECRET_FILE", secret.to_str().unwrap()),
-            ("INTERNAL_SECRET", INTERNAL_SECRET),
-            ("ISSUER", &auth_url),
-            ("AUTH_URL", &auth_url),
-            ("LOG_URL", &log_urls[0]),
-            ("ORIGIN", ORIGIN),
-            ("LOG", "debug,sqlx=info,hyper=info,h2=info,rustls=info"),
-        ];
-        let environment: Vec<_> = environment
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-
-        let borrowed = borrow(&environment);
-        let file = credentials.to_str().unwrap();
-        run("log-service", &["migrate"], &borrowed).await;
-        run("auth-service", &["migrate"], &borrowed).await;
-        run(
-            "auth-service",
-            &["bootstrap", "--credentials-file", file],
-            &borrowed,
-        )
-        .await;
-        let credentials: Value =
-            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-
-        let auth = start_at("auth-service", &auth_url, &borrowed);
-        let logs = log_urls
-            .iter()
-            .map(|url| start_at("log-service", url, &borrowed))
-            .collect();
-        let mut system = Self {
-            auth,
-            logs,
-            auth_url,
-            log_urls,
-            credentials,
-            database_url,
-            client: reqwest::Client::new(),
-            environment,
-            database,
-            folder,
+        let wanted = Wanted {
+            way,
+            name: &name,
+            folder: &folder,
+            servers,
+            listen: "127.0.0.1:0".parse().unwrap(),
+            log: LOG,
         };
-        system.auth.says("auth-service serves").await;
-        for log in &mut system.logs {
-            log.says("log-service serves").await;
+        let installation = Installation::start(&wanted).await.unwrap();
+        Self {
+            url: installation.url.clone(),
+            auth_url: installation.auth_url.clone(),
+            log_urls: installation.log_urls.clone(),
+            client: reqwest::Client::new(),
+            installation,
         }
-        for url in &system.log_urls {
-            let ready = format!("{url}/readyz");
-            system.until(Method::GET, &ready, "", StatusCode::OK).await;
-        }
-        system
     }
 
-    /// Starts a replica again after it was killed or stopped.
-    pub(crate) async fn start_log(&mut self, replica: usize) {
-        let environment = borrow(&self.environment);
-        let mut program = start_at("log-service", &self.log_urls[replica], &environment);
-        program.says("log-service serves").await;
-        self.logs[replica] = program;
+    /// Starts a program again after it was killed.
+    pub(crate) async fn start_again(&mut self, program: &str, index: usize) {
+        let member = self.installation.member(program, index);
+        member.start().await.unwrap();
     }
 
-    pub(crate) async fn start_auth(&mut self) {
-        let environment = borrow(&self.environment);
-        let mut program = start_at("auth-service", &self.auth_url, &environment);
-        program.says("auth-service serves").await;
-        self.auth = program;
+    /// SIGKILL.
+    pub(crate) async fn kill(&mut self, program: &str, index: usize) {
+        let member = self.installation.member(program, index);
+        member.kill().await.unwrap();
     }
 
     /// One request; `token` is any bearer credential, empty for none.
@@ -209,20 +140,21 @@ impl System {
     }
 
     pub(crate) async fn operator(&self) -> String {
-        let operator = &self.credentials["operator"];
+        let operator = &self.installation.credentials["operator"];
         let text = |name: &str| operator[name].as_str().unwrap();
         self.login(None, text("username"), text("password")).await
     }
 
     pub(crate) async fn admin(&self) -> String {
-        let admin = &self.credentials["admin"];
+        let admin = &self.installation.credentials["admin"];
         let text = |name: &str| admin[name].as_str().unwrap();
         self.login(Some("demo"), text("username"), text("password"))
             .await
     }
 
     pub(crate) fn api_key(&self) -> &str {
-        self.credentials["service"]["api_key"].as_str().unwrap()
+        let service = &self.installation.credentials["service"];
+        service["api_key"].as_str().unwrap()
     }
 
     /// Asks both services again until they answer this credential so: what is switched off reaches
@@ -246,12 +178,13 @@ impl System {
     }
 
     pub(crate) async fn database(&self) -> PgConnection {
-        PgConnection::connect(&self.database_url).await.unwrap()
+        let url = &self.installation.database_url;
+        PgConnection::connect(url).await.unwrap()
     }
 
     /// Nothing that the programs print may hold a credential or a personal part, at any log level.
     fn nothing_was_told(&self, printed: &str) {
-        let credentials = &self.credentials;
+        let credentials = &self.installation.credentials;
         let secrets = [
             INTERNAL_SECRET,
             PASSWORD,
@@ -273,38 +206,14 @@ impl System {
     /// Stops everything in order, reads all that was printed, recomputes every chain, and removes
     /// what the test made.
     pub(crate) async fn finish(mut self) {
-        assert_eq!(self.auth.stop().await, Some(0), "{}", self.auth.printed());
-        let mut printed = self.auth.printed();
-        for log in &mut self.logs {
-            assert_eq!(log.stop().await, Some(0), "{}", log.printed());
-            printed.push_str(&log.printed());
-        }
-        self.nothing_was_told(&printed);
+        self.installation.stop().await.unwrap();
+        self.nothing_was_told(&self.installation.printed().unwrap());
         let mut database = self.database().await;
         let entries = verify_every_chain(&mut database, ORIGIN).await;
         assert!(entries > 0, "the test appended nothing");
         database.close().await.unwrap();
-        let mut server = PgConnection::connect(&server_url()).await.unwrap();
-        let drop = sqlx::AssertSqlSafe(format!("drop database {} with (force)", self.database));
-        sqlx::raw_sql(drop).execute(&mut server).await.unwrap();
-        std::fs::remove_dir_all(&self.folder).unwrap();
+        let folder = self.installation.folder.clone();
+        self.installation.remove().await.unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
     }
-}
-
-fn borrow(environment: &[(String, String)]) -> Vec<(&str, &str)> {
-    environment
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect()
-}
-
-fn start_at(program: &str, url: &str, environment: &[(&str, &str)]) -> Program {
-    let address = url.strip_prefix("http://").unwrap();
-    Program::start(program, &["--listen", address], environment)
-}
-
-async fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) {
-    let mut program = Program::start(program, arguments, environment);
-    let code = program.ends().await;
-    assert_eq!(code, Some(0), "{arguments:?}: {}", program.printed());
 }

@@ -49,7 +49,7 @@ pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {
     }
     let environment = environment(site).await?;
     let folder = site.folder.of("localstack")?;
-    let [port] = process::free_ports()?;
+    let [port] = system::free_ports()?;
     let address = format!("127.0.0.1:{port}");
     let url = format!("http://{address}");
     let mut command = Command::new(environment.join("bin/python"));

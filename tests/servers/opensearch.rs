@@ -51,7 +51,7 @@ pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {
     let zip = distribution(site).await?;
     let folder = site.folder.of("opensearch")?;
     let home = unpack(&zip, &folder, site).await?;
-    let [port, transport] = process::free_ports()?;
+    let [port, transport] = system::free_ports()?;
     configure(&home, port, transport)?;
     let java = packages::java(&site.stop)
         .await

@@ -133,27 +133,3 @@ pub(crate) async fn run(command: &mut Command, stop: &CancellationToken) -> anyh
     );
     bail!("{program} failed ({how}):\n{last}")
 }
-
-/// Ports below those that the system gives to outgoing connections, so that none of these takes one
-/// between now and the server's start.
-pub(crate) fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    const FROM: u16 = 20_000;
-    const COUNT: u128 = 10_000;
-    let mut held = Vec::new();
-    let random = uuid::Uuid::new_v4().as_u128();
-    for step in 0..COUNT {
-        if held.len() == N {
-            break;
-        }
-        let offset = u16::try_from((random % COUNT + step) % COUNT)?;
-        held.extend(std::net::TcpListener::bind(("127.0.0.1", FROM + offset)));
-    }
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&held) {
-        *port = listener.local_addr()?.port();
-    }
-    if ports.contains(&0) {
-        bail!("no free port");
-    }
-    Ok(ports)
-}

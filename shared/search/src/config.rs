@@ -9,6 +9,7 @@ use url::Url;
 
 /// The search index, for every program that uses it. Each is an option and an environment variable.
 #[derive(Args, Clone, Debug, Default)]
+#[group(id = "search")]
 #[command(next_help_heading = "Search index")]
 pub struct Config {
     /// `https://…` or `http://…`: an OpenSearch; `file:///…`: a directory of this process alone. Without it
