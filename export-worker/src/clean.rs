@@ -55,6 +55,11 @@ async fn measure(state: &State) -> anyhow::Result<()> {
     let waiting = state.jobs().waiting().await?;
     metrics::gauge!("exports_waiting").set(u32::try_from(waiting.jobs).unwrap_or(u32::MAX));
     metrics::gauge!("exports_waiting_seconds").set(waiting.longest.as_secs_f64());
+    if let Some(queue) = state.queue()
+        && let Err(error) = queue::measure(&**queue).await
+    {
+        tracing::debug!(%error, "the queue's depth is not known");
+    }
     Ok(())
 }
 

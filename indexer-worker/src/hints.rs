@@ -14,7 +14,7 @@ use crate::{State, Task};
 
 const AT_ONCE: usize = 10;
 const WAIT: Duration = Duration::from_secs(20);
-/// Taking hints in takes milliseconds, or as long as the loop has no room.
+/// Taking hints in takes milliseconds.
 const LEASE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -50,24 +50,29 @@ pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown
 }
 
 async fn take_in(queue: &dyn Queue, found: &Sender<Task>) -> Result<(), queue::Error> {
-    // No room: hints wait in the queue, for whoever has some.
-    if found.reserve().await.is_err() {
+    // No room: hints wait in the queue, for whoever has some. Room for all that may come: a hint that
+    // waited here until its lease ran out would be received again and again, and end as a dead letter.
+    let Ok(mut room) = found.reserve_many(AT_ONCE).await else {
         return std::future::pending().await;
-    }
+    };
     let messages = queue.receive(AT_ONCE, WAIT, LEASE).await?;
     let mut read = Vec::with_capacity(messages.len());
+    let mut bad = Vec::new();
     for message in messages {
-        let Some(chain) = chain(&message) else {
-            bury(queue, &message).await?;
+        let Some((chain, place)) = chain(&message).and_then(|chain| Some((chain, room.next()?)))
+        else {
+            bad.push(message);
             continue;
         };
         metrics::counter!("hints_received_total").increment(1);
-        if found.send(Task::Index(chain)).await.is_err() {
-            return std::future::pending().await;
-        }
+        place.send(Task::Index(chain));
         read.push(message);
     }
-    queue.done(&read).await
+    queue.done(&read).await?;
+    for message in bad {
+        bury(queue, &message).await?;
+    }
+    Ok(())
 }
 
 fn chain(message: &Message) -> Option<Chain> {

@@ -24,6 +24,11 @@ pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown
             if let Err(error) = sweep(state, found, &mut checked).await {
                 tracing::warn!(error = format!("{error:#}"), "the sweep was not finished");
             }
+            if let Some(queue) = state.queue()
+                && let Err(error) = queue::measure(&**queue).await
+            {
+                tracing::debug!(%error, "the queue's depth is not known");
+            }
             tokio::time::sleep(backoff::about(INTERVAL)).await;
         };
         tokio::select! {

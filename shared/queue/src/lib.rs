@@ -2,6 +2,7 @@
 //! only place that remembers: a message is a hint, the database is the truth.
 
 mod error;
+mod measure;
 mod message;
 mod postgres;
 mod sqs;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use error::Error;
+pub use measure::measure;
 pub use message::{MAX_BODY_BYTES, Message};
 
 /// After so many receives without [`Queue::done`] a message goes to the dead letters by itself. On
@@ -33,6 +35,9 @@ pub const MAX_LEASE: Duration = Duration::from_hours(12);
 /// holder does afterwards changes nothing.
 #[async_trait]
 pub trait Queue: Send + Sync {
+    /// As its URL names it; for logs and metrics.
+    fn name(&self) -> &str;
+
     /// Puts messages in. Durable when it returns; after an error any of them may be there, and sending
     /// them again may double them. Any number; each body is 1 to [`MAX_BODY_BYTES`] bytes without
     /// control characters (JSON has none), else [`Error::InvalidBody`] and nothing is sent.
@@ -91,6 +96,7 @@ pub struct Depth {
 ///
 /// A server that is down is no error here: the queue is checked with its first use instead.
 pub async fn open(url: &SecretString) -> Result<Arc<dyn Queue>, Error> {
+    measure::describe();
     let url = url.expose_secret();
     match url.split_once(':') {
         Some(("sqs", _)) => Ok(Arc::new(sqs::open(url).await?)),

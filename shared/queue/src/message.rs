@@ -117,11 +117,6 @@ pub(crate) fn reason(text: &str) -> String {
     text.to_owned()
 }
 
-pub(crate) fn buried(queue: &str, count: u64) {
-    let queue = queue.to_owned();
-    metrics::counter!("queue_dead_letters_total", "queue" => queue).increment(count);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use self::wake::Wake;
+use crate::measure;
 use crate::message::{self, Lease};
 use crate::{Depth, Error, MAX_LEASE, MAX_WAIT, Message, Queue};
 
@@ -76,6 +77,10 @@ pub(crate) async fn open(url: &str) -> Result<Postgres, Error> {
 
 #[async_trait]
 impl Queue for Postgres {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     async fn send(&self, bodies: &[String]) -> Result<(), Error> {
         message::check(bodies)?;
         let mut rest = bodies;
@@ -196,7 +201,7 @@ impl Queue for Postgres {
             message::reason(reason),
         );
         held(&connect::answer(buried.execute(&self.pool)).await?)?;
-        message::buried(&self.name, 1);
+        measure::buried(&self.name, 1);
         Ok(())
     }
 

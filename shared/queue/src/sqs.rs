@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use self::failure::failure;
 use self::known::Known;
+use crate::measure;
 use crate::message::{self, Lease};
 use crate::{Depth, Error, MAX_BODY_BYTES, MAX_LEASE, MAX_WAIT, Message, Queue};
 
@@ -126,6 +127,10 @@ impl Sqs {
 
 #[async_trait]
 impl Queue for Sqs {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     async fn send(&self, bodies: &[String]) -> Result<(), Error> {
         message::check(bodies)?;
         let mut rest = bodies;
@@ -196,7 +201,7 @@ impl Queue for Sqs {
             letter = letter.message_attributes(REASON, value);
         }
         letter.send().await.map_err(failure)?;
-        message::buried(&self.name, 1);
+        measure::buried(&self.name, 1);
         // Dying here leaves it in both queues: whoever receives it next buries it once more.
         self.delete(message).await
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Postgres, connect, seconds};
-use crate::message::{self, Lease};
+use crate::measure;
+use crate::message::Lease;
 use crate::{Error, MAX_RECEIVES, Message};
 
 /// Rows that are due but locked by another receiver look due still; nobody looks more often than this.
@@ -34,7 +35,7 @@ impl Postgres {
             .first()
             .map_or(0, |row| row.dead.try_into().unwrap_or_default());
         if dead > 0 {
-            message::buried(&self.name, dead);
+            measure::buried(&self.name, dead);
             tracing::warn!(
                 queue = self.name,
                 dead,
