@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) auth: AuthServer,
     pub(crate) state: State,
     app: Router,
-    database: Database,
+    pub(crate) database: Database,
     shutdown: Shutdown,
 }
 
@@ -120,10 +120,16 @@ impl Answer {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::hinting(async |_| None).await
+    }
+
+    /// Tells a queue of what is appended; its URL may follow from the database's.
+    pub(crate) async fn hinting(queue: impl AsyncFnOnce(Url) -> Option<Url>) -> Self {
         let database = Database::create().await;
+        let queue = queue(database.url.clone()).await;
         let auth = AuthServer::start().await;
         let shutdown = Shutdown::new();
-        let (state, app) = replica(&database, &auth, &shutdown).await;
+        let (state, app) = replica(&database, &auth, &shutdown, queue).await;
         Self {
             auth,
             state,
@@ -144,7 +150,7 @@ impl World {
 
     /// One more process on the same database.
     pub(crate) async fn replica(&self) -> (State, Router) {
-        replica(&self.database, &self.auth, &self.shutdown).await
+        replica(&self.database, &self.auth, &self.shutdown, None).await
     }
 
     /// A superuser's connection to the database.
@@ -244,7 +250,12 @@ impl Stopped {
     }
 }
 
-async fn replica(database: &Database, auth: &AuthServer, shutdown: &Shutdown) -> (State, Router) {
+async fn replica(
+    database: &Database,
+    auth: &AuthServer,
+    shutdown: &Shutdown,
+    queue: Option<Url>,
+) -> (State, Router) {
     let config = Config {
         database_url: SecretString::from(database.url.as_str()),
         origin: ORIGIN.to_owned(),
@@ -259,7 +270,9 @@ async fn replica(database: &Database, auth: &AuthServer, shutdown: &Shutdown) ->
                 internal_secret_file: None,
             },
         },
-        hints: service::config::Hints::default(),
+        hints: service::config::Hints {
+            index_queue_url: queue.map(|url| url.as_str().into()),
+        },
     };
     let state = State::start(config, shutdown).await.unwrap();
     let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);
