@@ -40,6 +40,8 @@ async fn the_configuration_page_is_complete() {
         ("auth-service", "serve"),
         ("auth-service", "bootstrap"),
         ("log-service", "serve"),
+        ("indexer-worker", "work"),
+        ("indexer-worker", "rebuild"),
         ("veritrail", "up"),
         ("veritrail", "tail"),
     ] {
