@@ -26,3 +26,10 @@ pub enum Error {
     #[error("there is no bucket {0}")]
     NoBucket(String),
 }
+
+impl Error {
+    /// Of an upload that is to be finished after a write failed, or was dropped before its end.
+    pub(crate) fn not_whole() -> Self {
+        Self::Refused("a write of this upload did not come to its end".into())
+    }
+}

@@ -77,8 +77,8 @@ pub trait Store: Send + Sync {
 /// An object being written. Dropping it gives up like [`Upload::abort`].
 #[async_trait]
 pub trait Upload: Send {
-    /// Adds to the end. Waits when the store is slower than the caller. After an error only `abort` and
-    /// drop make sense.
+    /// Adds to the end. Waits when the store is slower than the caller. After an error, or when the
+    /// future was dropped, the object cannot be finished any more.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error>;
 
     /// Makes the object visible: durable as a whole when it returns. After [`Error::Unavailable`] it may

@@ -72,7 +72,7 @@ impl Root {
             };
             match settle(&place) {
                 Ok(settled) => {
-                    fs::fsync(&place.folder)?;
+                    place.sync()?;
                     return Ok(settled);
                 }
                 Err(Errno::NOENT) => place.remove_empty_folders(),
@@ -139,11 +139,7 @@ fn open_folder(above: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Step>
     let open = || fs::openat(above, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
     match open() {
         Err(Errno::NOENT) if make => match fs::mkdirat(above, name, OWNER_ONLY) {
-            Ok(()) => {
-                fs::fsync(above)?;
-                Ok(open()?)
-            }
-            Err(Errno::EXIST) => Ok(open()?),
+            Ok(()) | Err(Errno::EXIST) => Ok(open()?),
             Err(error) => Err(error.into()),
         },
         opened => Ok(opened?),
@@ -165,6 +161,15 @@ impl Place {
 
     pub(super) fn file(&self) -> Result<Option<File>, Error> {
         file(&self.folder, &self.name)
+    }
+
+    /// What is in the folder, and the folders on the way: another writer may have made one just now.
+    fn sync(&self) -> Result<(), Errno> {
+        fs::fsync(&self.folder)?;
+        self.above
+            .iter()
+            .rev()
+            .try_for_each(|(folder, _)| fs::fsync(folder))
     }
 
     /// Upwards until one is not empty. Whoever just made one to put something in makes it again.

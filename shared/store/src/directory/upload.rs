@@ -21,6 +21,8 @@ struct Writing {
     temporary: Temporary,
     file: Arc<File>,
     buffer: BytesMut,
+    /// No write failed or was dropped halfway: bytes of it may be missing.
+    whole: bool,
 }
 
 pub(super) fn begin(root: Arc<Root>, key: String, temporary: Temporary, file: File) -> impl Upload {
@@ -30,6 +32,7 @@ pub(super) fn begin(root: Arc<Root>, key: String, temporary: Temporary, file: Fi
         temporary,
         file: Arc::new(file),
         buffer: BytesMut::new(),
+        whole: true,
     }
 }
 
@@ -37,6 +40,17 @@ impl Writing {
     async fn put(&mut self, bytes: Bytes) -> Result<(), Error> {
         let file = Arc::clone(&self.file);
         blocking(move || Ok((&*file).write_all(&bytes)?)).await
+    }
+
+    async fn add(&mut self, bytes: Bytes) -> Result<(), Error> {
+        if self.buffer.len() + bytes.len() >= GATHERED {
+            self.flush().await?;
+        }
+        if bytes.len() >= GATHERED {
+            return self.put(bytes).await;
+        }
+        self.buffer.extend_from_slice(&bytes);
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
@@ -48,19 +62,16 @@ impl Writing {
 #[async_trait]
 impl Upload for Writing {
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        if self.buffer.len() + bytes.len() < GATHERED {
-            self.buffer.extend_from_slice(&bytes);
-            return Ok(());
-        }
-        self.flush().await?;
-        if bytes.len() < GATHERED {
-            self.buffer.extend_from_slice(&bytes);
-            return Ok(());
-        }
-        self.put(bytes).await
+        let whole = std::mem::replace(&mut self.whole, false);
+        self.add(bytes).await?;
+        self.whole = whole;
+        Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        if !self.whole {
+            return Err(Error::not_whole());
+        }
         self.flush().await?;
         let Self {
             root,

@@ -22,6 +22,8 @@ struct Parts {
     key: String,
     writer: Uuid,
     buffer: BytesMut,
+    /// No write failed or was dropped halfway: bytes of it may be missing.
+    whole: bool,
     /// S3's name of the upload, once there is more than one part.
     id: Option<String>,
     done: Vec<CompletedPart>,
@@ -35,6 +37,7 @@ pub(super) fn begin(place: Place, key: String) -> impl Upload {
         key,
         writer: Uuid::new_v4(),
         buffer: BytesMut::new(),
+        whole: true,
         id: None,
         done: Vec::new(),
         sending: JoinSet::new(),
@@ -162,6 +165,7 @@ impl Parts {
 #[async_trait]
 impl Upload for Parts {
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+        let whole = std::mem::replace(&mut self.whole, false);
         while !bytes.is_empty() {
             let room = PART - self.buffer.len();
             let now = bytes.split_to(room.min(bytes.len()));
@@ -170,10 +174,14 @@ impl Upload for Parts {
                 self.send().await?;
             }
         }
+        self.whole = whole;
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        if !self.whole {
+            return Err(Error::not_whole());
+        }
         if self.id.is_none() {
             return self.put().await;
         }

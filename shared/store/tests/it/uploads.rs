@@ -6,7 +6,7 @@ use bytes::Bytes;
 use store::Error;
 
 use crate::contract::both;
-use crate::rig::{LARGE, Rig, bytes};
+use crate::rig::{Kind, LARGE, Rig, bytes};
 
 both!(
     nothing_is_visible_before_the_end,
@@ -14,6 +14,7 @@ both!(
     abandoned_uploads_are_swept,
     pieces_of_any_size_make_one_object,
     a_finished_object_replaces_the_one_before,
+    what_was_not_written_whole_is_not_finished,
 );
 
 const PIECE: usize = 1_000_000;
@@ -119,5 +120,27 @@ async fn a_finished_object_replaces_the_one_before(rig: Rig) {
     assert_eq!(rig.get("a").await.unwrap(), b"two");
     one.finish().await.unwrap();
     assert_eq!(rig.get("a").await.unwrap(), b"one");
+    rig.close().await;
+}
+
+async fn what_was_not_written_whole_is_not_finished(mut rig: Rig) {
+    // A write that nobody waits for any more.
+    let mut upload = rig.store.write("a").await.unwrap();
+    let dropped = upload.write(bytes(LARGE));
+    assert!(futures_util::FutureExt::now_or_never(dropped).is_none());
+    upload.write(bytes(10)).await.unwrap();
+    let finished = upload.finish().await;
+    assert!(matches!(finished, Err(Error::Refused(_))), "{finished:?}");
+    // A write that failed; files that are open already stay writable.
+    if let Kind::S3(_) = rig.kind {
+        let mut upload = rig.store.write("a").await.unwrap();
+        rig.take_away().await;
+        let failed = upload.write(bytes(LARGE)).await;
+        assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
+        rig.give_back().await;
+        let finished = upload.finish().await;
+        assert!(matches!(finished, Err(Error::Refused(_))), "{finished:?}");
+    }
+    assert!(rig.get("a").await.is_none());
     rig.close().await;
 }
