@@ -40,7 +40,8 @@ pub trait Queue: Send + Sync {
 
     /// Puts messages in. Durable when it returns; after an error any of them may be there, and sending
     /// them again may double them. Any number; each body is 1 to [`MAX_BODY_BYTES`] bytes without
-    /// control characters (JSON has none), else [`Error::InvalidBody`] and nothing is sent.
+    /// control characters (JSON has none), else [`Error::InvalidBody`] and nothing is sent. A queue in
+    /// PostgreSQL takes no more than about 100,000 messages: then it is [`Error::Unavailable`] to senders.
     async fn send(&self, bodies: &[String]) -> Result<(), Error>;
 
     /// Up to `max` messages, waiting up to `wait` (≤ [`MAX_WAIT`]) for the first; empty when none

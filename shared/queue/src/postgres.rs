@@ -2,6 +2,7 @@
 
 mod claim;
 mod connect;
+mod full;
 mod migrate;
 mod wake;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
+use self::full::Full;
 use self::wake::Wake;
 use crate::measure;
 use crate::message::{self, Lease};
@@ -32,6 +34,7 @@ pub(crate) struct Postgres {
     name: String,
     pool: PgPool,
     wake: Wake,
+    full: Full,
 }
 
 /// Splits `postgres://…?queue=NAME` into the URL that PostgreSQL's clients know and the name.
@@ -65,7 +68,13 @@ pub(crate) async fn open(url: &str) -> Result<Postgres, Error> {
     }
     let pool = connect::pool(&url, 4)?;
     let wake = Wake::new(connect::pool(&url, 1)?, &name);
-    let queue = Postgres { name, pool, wake };
+    let full = Full::default();
+    let queue = Postgres {
+        name,
+        pool,
+        wake,
+        full,
+    };
     match queue.ready().await {
         Err(error @ Error::Unavailable(_)) => {
             tracing::warn!(queue = queue.name, error = ?error, "the queue is not available yet");
@@ -83,6 +92,7 @@ impl Queue for Postgres {
 
     async fn send(&self, bodies: &[String]) -> Result<(), Error> {
         message::check(bodies)?;
+        self.refuse_when_full().await?;
         let mut rest = bodies;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(message::fitting(rest, SEND_MESSAGES, SEND_BYTES));

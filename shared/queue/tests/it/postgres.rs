@@ -112,3 +112,19 @@ async fn waiting_receivers_hold_no_connection(pool: PgPool) {
     assert!(rig.proxy.connections() <= 5, "{}", rig.proxy.connections());
     rig.close().await;
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_queue_that_nobody_receives_from_does_not_grow_for_ever(pool: PgPool) {
+    let rig = Rig::postgres(pool.clone()).await;
+    let fill = "insert into queue.messages (queue, body) select 'test', 'x' from generate_series(1, 100000)";
+    sqlx::query(fill).execute(&pool).await.unwrap();
+    let more = ["y".to_owned()];
+    let sent = rig.queue.send(&more).await;
+    assert!(matches!(sent, Err(Error::Unavailable(_))), "{sent:?}");
+    // Receivers are not concerned.
+    let message = rig.one(LEASE).await;
+    rig.queue.done(&[message]).await.unwrap();
+    // Another process finds room at once, this one when it looks again.
+    rig.another().await.send(&more).await.unwrap();
+    rig.close().await;
+}
