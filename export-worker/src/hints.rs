@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use export::Hint;
 use service::Shutdown;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::State;
 
@@ -15,13 +14,6 @@ const WAIT: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(30);
 /// After the queue did not answer.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// The body of a hint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hint {
-    pub tenant: Uuid,
-    pub export: Uuid,
-}
 
 pub(crate) async fn run(state: &State, wake: &Notify, shutdown: &Shutdown) {
     let Some(queue) = state.queue() else { return };

@@ -19,7 +19,6 @@ use service::health::Health;
 use tokio::sync::Notify;
 
 pub use config::Config;
-pub use hints::Hint;
 pub use state::{Settings, State};
 
 /// What a worker contributes to `/readyz` and `/health`.

@@ -156,7 +156,8 @@ impl AccessRecords {
     }
 }
 
-/// Writes one access that is recorded by itself. The answer must wait for it: no record, no answer.
+/// Writes one access to a partition that is recorded by itself. The answer must wait for it: no
+/// record, no answer.
 pub(crate) async fn before_answer(
     state: &State,
     caller: &Caller,
@@ -164,12 +165,30 @@ pub(crate) async fn before_answer(
     partition: &str,
     metadata: serde_json::Value,
 ) -> Result<(), ApiError> {
+    let activity = if action == "partition.create" {
+        "create"
+    } else {
+        "read"
+    };
+    let target = json!({"type": "partition", "id": partition});
+    record(state, caller, action, activity, target, metadata).await
+}
+
+/// The same for whatever is not about one partition.
+pub(crate) async fn record(
+    state: &State,
+    caller: &Caller,
+    action: &str,
+    activity: &str,
+    target: serde_json::Value,
+    metadata: serde_json::Value,
+) -> Result<(), ApiError> {
     let entry = json!({
         "partition": SYSTEM,
         "action": action,
-        "activity": if action == "partition.create" { "create" } else { "read" },
+        "activity": activity,
         "actor": {"type": caller.principal.kind, "id": caller.principal.id},
-        "targets": [{"type": "partition", "id": partition}],
+        "targets": [target],
         "context": {"request_id": service::request::id()},
         "metadata": metadata,
     });

@@ -2,7 +2,7 @@
 //! part of a request, and never answers before the entries are durable.
 
 mod check;
-mod ids;
+pub(crate) mod ids;
 mod receipt;
 mod refusal;
 

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 /// Settings of log-service. Each is an option and an environment variable.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// PostgreSQL URL of the database that holds schema `ledger`; its user is a member of
-    /// `veritrail_append` and `veritrail_read`
+    /// PostgreSQL URL of the database that holds the schemas `ledger` and `export`; its user is a
+    /// member of `veritrail_append`, `veritrail_read` and `veritrail_export_ask`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: SecretString,
 
@@ -34,6 +34,44 @@ pub struct Config {
 
     #[command(flatten)]
     pub hints: service::config::Hints,
+
+    #[command(flatten)]
+    pub exports: Exports,
+}
+
+/// Export jobs. Direct exports need none of this.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Exports")]
+pub struct Exports {
+    /// Where export-worker puts the files, which are downloaded through this service:
+    /// `s3://BUCKET/PREFIX`
+    #[arg(long, env = "STORE_URL")]
+    pub store_url: Option<String>,
+
+    /// Address under which users reach the same object store: links to files name it
+    #[arg(long, env = "STORE_PUBLIC_ENDPOINT")]
+    pub store_public_endpoint: Option<String>,
+
+    /// Queue that tells export-worker of a new job, `sqs://…` or `postgres://…`
+    #[arg(long, env = "EXPORT_QUEUE_URL", hide_env_values = true)]
+    pub export_queue_url: Option<SecretString>,
+
+    /// Export jobs that a tenant may have open at once
+    #[arg(long, env = "EXPORT_JOBS", default_value_t = EXPORT_JOBS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub export_jobs: u32,
+}
+
+const EXPORT_JOBS: u32 = 4;
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self {
+            store_url: None,
+            store_public_endpoint: None,
+            export_queue_url: None,
+            export_jobs: EXPORT_JOBS,
+        }
+    }
 }
 
 /// Where the program on its own listens.

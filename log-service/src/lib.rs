@@ -1,11 +1,12 @@
 //! Append, read, verify: the front of the audit trail.
 //!
 //! It decides who may append and read what, and tells the trail who read it. It opens no signing
-//! key, and holds no SQL: chains and entries are the ledger's.
+//! key, and holds no SQL: chains and entries are the ledger's, export jobs are `export`'s.
 
 mod access_record;
 mod append;
 mod config;
+mod exports;
 mod hint;
 mod partitions;
 pub mod program;
@@ -14,12 +15,28 @@ mod router;
 mod schema;
 mod state;
 
-pub use config::Config;
+pub use config::{Config, Exports as ExportsConfig};
 pub use router::router;
 pub use state::State;
 
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use service::Shutdown;
 use service::health::Health;
+
+/// Creates the schemas `ledger`, `export` and `queue` (for queues in the same database), or brings them
+/// up to date; `url` is of a user who may create roles and schemas.
+pub async fn migrate(url: &SecretString) -> anyhow::Result<()> {
+    ledger::migrate(url.expose_secret())
+        .await
+        .context("cannot migrate the ledger")?;
+    export::jobs::migrate(url)
+        .await
+        .context("cannot migrate the export jobs")?;
+    queue::migrate(url)
+        .await
+        .context("cannot migrate the queues")
+}
 
 /// What this service contributes to `/readyz` and `/health`.
 pub fn health(state: &State) -> Health {
@@ -36,5 +53,6 @@ pub async fn run(state: State, shutdown: Shutdown) {
         after.begin();
     };
     tokio::join!(records, state.send_hints(&after));
+    state.exports().close().await;
     state.ledger().stop().await;
 }

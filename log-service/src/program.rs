@@ -1,8 +1,8 @@
 //! The program `log-service`: one listener for the API, one for metrics, until a signal.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Parser};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use service::Shutdown;
 use tokio::net::TcpListener;
 
@@ -17,7 +17,7 @@ use crate::{Config, State};
 pub enum Program {
     /// Serve the API
     Serve(Box<Serve>),
-    /// Create the schemas `ledger` and `queue`, or bring them up to date
+    /// Create the schemas `ledger`, `export` and `queue`, or bring them up to date
     Migrate(Migrate),
 }
 
@@ -56,16 +56,18 @@ impl Program {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Serve(serve) => serve.run().await,
-            Self::Migrate(migrate) => {
-                ledger::migrate(migrate.database_url.expose_secret()).await?;
-                Ok(queue::migrate(&migrate.database_url).await?)
-            }
+            Self::Migrate(migrate) => crate::migrate(&migrate.database_url).await,
         }
     }
 }
 
 impl Serve {
     async fn run(self) -> anyhow::Result<()> {
+        let store = self.config.exports.store_url.as_deref();
+        ensure!(
+            !store.is_some_and(|store| store.starts_with("file:")),
+            "STORE_URL: export-worker would not see the files of a directory of this process"
+        );
         service::telemetry::init(&self.telemetry.log)?;
         service::metrics::init()?;
         let shutdown = Shutdown::on_signals()?;

@@ -311,7 +311,7 @@ pub(crate) struct Part {
     text: String,
 }
 
-/// The conditions of a list.
+/// Which entries: all conditions given must hold.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Conditions {
@@ -344,6 +344,12 @@ pub(crate) struct Conditions {
     ip: Option<String>,
     /// `changes[].field`. Personal: not for viewers
     field: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Paging {
     /// `asc` or `desc`; `desc` when absent
     order: Option<String>,
     /// 1 to 1,000; 100 when absent

@@ -12,6 +12,7 @@ use service::{Access, ApiError, Caller, Shutdown};
 
 use crate::Config;
 use crate::access_record::AccessRecords;
+use crate::exports::Exports;
 use crate::hint::Hints;
 use crate::read::wait::Waits;
 
@@ -30,6 +31,7 @@ struct Inner {
     /// Where hints go; none: nobody is told.
     queue: Option<Arc<dyn Queue>>,
     waits: Waits,
+    exports: Exports,
 }
 
 impl State {
@@ -37,6 +39,7 @@ impl State {
     /// auth-service. Does not wait for auth-service.
     pub async fn start(config: Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
         let internal_secret = config.auth.internal.resolve()?;
+        let exports = Exports::open(&config.database_url, &config.exports).await?;
         let mut settings = ledger::Config::new(config.database_url, config.origin.clone());
         settings.lanes = usize::from(config.lanes);
         settings.readers = config.readers;
@@ -61,6 +64,7 @@ impl State {
                 hints: Hints::default(),
                 queue,
                 waits: Waits::default(),
+                exports,
             }),
         })
     }
@@ -100,6 +104,10 @@ impl State {
             Some(queue) => self.inner.hints.send(&**queue, shutdown).await,
             None => shutdown.wait().await,
         }
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.inner.exports
     }
 
     pub(crate) fn waits(&self) -> &Waits {

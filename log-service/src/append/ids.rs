@@ -50,10 +50,15 @@ impl IdempotencyKey {
     /// Version 5 within a namespace that is the principal's own, so that two backends of a tenant
     /// that choose the same key do not take each other's ids.
     fn id(&self, principal: Principal, index: usize) -> Uuid {
+        self.derived(principal, &index.to_string())
+    }
+
+    /// Of the one thing of this kind that a request makes; kinds do not take each other's ids.
+    pub(crate) fn derived(&self, principal: Principal, kind: &str) -> Uuid {
         /// Made once for this purpose; changing it would let repeated requests store twice.
         const NAMESPACE: Uuid = Uuid::from_u128(0x7f0c_51b6_3f0e_5c7b_9a55_2f6e_d2b1_84c9);
         let own = Uuid::new_v5(&NAMESPACE, principal.id.as_bytes());
-        Uuid::new_v5(&own, format!("{index}\n{}", self.0).as_bytes())
+        Uuid::new_v5(&own, format!("{kind}\n{}", self.0).as_bytes())
     }
 
     /// The body with an id in each entry that has none, where a caller would have put it: then it

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{json, mask, visible};
 use crate::State;
 use crate::access_record::Read;
-use crate::schema::{self, Conditions, Refusals};
+use crate::schema::{self, Conditions, Paging, Refusals};
 use crate::state::{tenant, unanswered};
 
 /// A page ends at the first of these, whether or not it is full: no filter can keep a reader
@@ -36,7 +36,7 @@ const STATEMENT: Limit = Limit {
 /// says otherwise. All conditions given must hold. A label is asked for as `label.NAME=value`.
 #[utoipa::path(
     get, path = "/api/v1/logs", operation_id = "list_entries", tag = "read",
-    params(Conditions),
+    params(Conditions, Paging),
     responses(
         (status = 200, description = "A page, in reading form; without personal parts for viewers", body = schema::Page,
          example = json!({"entries": [], "next": null, "complete": true})),

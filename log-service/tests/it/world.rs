@@ -50,7 +50,9 @@ impl Database {
         let create = format!("create database {name}");
         admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
         url.set_path(&name);
-        ledger::migrate(url.as_str()).await.unwrap();
+        log_service::migrate(&SecretString::from(url.as_str()))
+            .await
+            .unwrap();
         Self { url, name }
     }
 
@@ -273,6 +275,7 @@ async fn replica(
         hints: service::config::Hints {
             index_queue_url: queue.map(|url| url.as_str().into()),
         },
+        exports: log_service::ExportsConfig::default(),
     };
     let state = State::start(config, shutdown).await.unwrap();
     let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);

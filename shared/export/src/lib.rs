@@ -5,6 +5,7 @@
 
 mod csv;
 mod file;
+mod hint;
 pub mod jobs;
 mod pass;
 mod reading;
@@ -14,6 +15,7 @@ pub use bytes::Bytes;
 pub use chain::Hash;
 pub use csv::COLUMNS;
 pub use file::{File, Summary};
+pub use hint::Hint;
 pub use jobs::{Job, Jobs};
 pub use pass::{Pass, Progress};
 pub use reading::{Damage, Error, PAGE};

@@ -53,6 +53,8 @@ pub enum ApiError {
     TooLarge,
     /// 415: the content type is not the route's.
     UnsupportedMediaType,
+    /// 416: the range begins behind the end. Whoever answers adds `content-range`.
+    RangeNotSatisfiable,
     /// 422: well-formed, but these places are wrong.
     Invalid(Vec<Place>),
     /// 400: not even well-formed. `detail` is shown to the client.
@@ -94,6 +96,7 @@ impl ApiError {
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -115,6 +118,7 @@ impl ApiError {
             Self::Timeout => "request_timeout",
             Self::TooLarge => "too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RangeNotSatisfiable => "range_not_satisfiable",
             Self::Invalid(_) => "invalid",
             Self::TooMany { .. } => "too_many_requests",
             Self::Internal(_) => "internal",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::extract::FromRef as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use service::config::InternalSecret;
 use service::{Access, Shutdown};
 use tokio::net::TcpListener;
@@ -132,9 +132,7 @@ async fn start(
 ) -> anyhow::Result<Services> {
     let secret = auth_service::Secret::read(&installation.secret)?;
     let url = &installation.database.url;
-    ledger::migrate(url.expose_secret())
-        .await
-        .context("cannot migrate the ledger")?;
+    log_service::migrate(url).await?;
     let issuer = base.as_str().trim_end_matches('/').to_owned();
     let config = auth_service::Config {
         database_url: url.clone(),
@@ -171,6 +169,7 @@ async fn start(
             },
         },
         hints: service::config::Hints::default(),
+        exports: log_service::ExportsConfig::default(),
     };
     let log = log_service::State::start(config, &after)
         .await

@@ -75,6 +75,18 @@ impl Jobs {
         Ok(Created::New(Box::new(job)))
     }
 
+    /// How many jobs of the tenant are open: to refuse early what [`Jobs::create`] would refuse.
+    pub async fn count_open(&self, tenant: Uuid) -> Result<u64, Error> {
+        let open = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from export.jobs
+                where tenant = $1 and state in ('queued', 'running')"#,
+            tenant
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(u64::try_from(open).unwrap_or_default())
+    }
+
     pub async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<Job>, Error> {
         let row = sqlx::query_as!(
             Row,
