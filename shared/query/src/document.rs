@@ -95,7 +95,7 @@ fn erased(residue: Option<&str>) -> Result<u64, Unreadable> {
     #[derive(serde::Deserialize)]
     struct Residue<'a> {
         #[serde(borrow, default)]
-        digests: std::collections::BTreeMap<&'a str, serde::de::IgnoredAny>,
+        digests: std::collections::BTreeMap<&'a str, &'a serde_json::value::RawValue>,
     }
     let Some(residue) = residue else {
         return Ok(0);

@@ -160,7 +160,7 @@ impl fmt::Display for Text {
 /// Which clauses were met in the texts looked at so far.
 pub(crate) struct Met<'a> {
     text: &'a Text,
-    met: Vec<bool>,
+    each: Vec<bool>,
     /// Words of one text, one after the other, and where each ends.
     words: String,
     ends: Vec<usize>,
@@ -170,7 +170,7 @@ pub(crate) struct Met<'a> {
 impl<'a> Met<'a> {
     pub(crate) fn new(text: &'a Text) -> Self {
         Self {
-            met: vec![false; text.clauses.len()],
+            each: vec![false; text.clauses.len()],
             text,
             words: String::new(),
             ends: Vec::new(),
@@ -187,13 +187,13 @@ impl<'a> Met<'a> {
             joined.push_str(word);
             ends.push(joined.len());
         });
-        for (clause, met) in self.text.clauses.iter().zip(&mut self.met) {
+        for (clause, met) in self.text.clauses.iter().zip(&mut self.each) {
             *met = *met || stands(&clause.form, &self.words, &self.ends);
         }
     }
 
     pub(crate) fn holds(&self) -> bool {
-        let clauses = self.text.clauses.iter().zip(&self.met);
+        let clauses = self.text.clauses.iter().zip(&self.each);
         clauses
             .into_iter()
             .all(|(clause, met)| *met == (clause.occurs == Occurs::Must))

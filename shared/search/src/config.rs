@@ -32,10 +32,10 @@ pub struct Config {
     /// of the system
     #[arg(long, env = "INDEX_CA_FILE")]
     pub index_ca_file: Option<PathBuf>,
-    /// Signs requests for Amazon's service instead (`es`, or `aoss` for serverless collections), with the
-    /// region and credentials of the AWS environment
-    #[arg(long, env = "INDEX_SIGV4", value_parser = ["es", "aoss"], conflicts_with = "index_username")]
-    pub index_sigv4: Option<String>,
+    /// Signs requests for Amazon's service (signature version 4) instead, with the region and credentials
+    /// of the AWS environment
+    #[arg(long, env = "INDEX_SIGV4", conflicts_with = "index_username")]
+    pub index_sigv4: bool,
     /// Indices that pooled tenants share; never changed once there are such tenants
     #[arg(long, env = "INDEX_POOLS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub index_pools: u16,
@@ -62,7 +62,7 @@ pub enum Credentials {
         password: SecretString,
     },
     /// Signature version 4 with the credentials of the AWS environment.
-    Aws { service: String },
+    Aws,
 }
 
 impl Settings {
@@ -106,8 +106,8 @@ impl Config {
     }
 
     fn credentials(&self) -> anyhow::Result<Credentials> {
-        if let Some(service) = self.index_sigv4.clone() {
-            return Ok(Credentials::Aws { service });
+        if self.index_sigv4 {
+            return Ok(Credentials::Aws);
         }
         let Some(username) = self.index_username.clone() else {
             return Ok(Credentials::None);

@@ -74,9 +74,31 @@ impl FromStr for Zone {
 }
 
 impl Histogram {
+    /// The edges for a filter's `from` and `to`, and the first and last time that were found, in
+    /// microseconds. None where there is nothing to show.
+    pub(crate) fn between(
+        &self,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        found: Option<(i64, i64)>,
+    ) -> Result<Vec<Timestamp>, Error> {
+        let found = found.and_then(|(first, last)| {
+            Some((
+                Timestamp::from_micros(first)?,
+                Timestamp::from_micros(last)?,
+            ))
+        });
+        let before = to.map(|to| Timestamp::from_micros(to.as_micros() - 1).unwrap_or(to));
+        let first = from.or(found.map(|(first, _)| first)).or(before);
+        let last = before.or(found.map(|(_, last)| last)).or(from);
+        match (first, last) {
+            (Some(first), Some(last)) => self.edges(first, last.max(first)),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Where buckets begin, from the one that holds `first` to the one that holds `last`, and where
     /// the last one ends.
-    pub(crate) fn edges(&self, first: Timestamp, last: Timestamp) -> Result<Vec<Timestamp>, Error> {
+    fn edges(&self, first: Timestamp, last: Timestamp) -> Result<Vec<Timestamp>, Error> {
         let mut edges = vec![self.start(first)?];
         while edges[edges.len() - 1] <= last {
             if edges.len() > MAX_BUCKETS {

@@ -4,15 +4,18 @@
 //! again. It never knows who asks, and never learns a tenant's code.
 
 mod config;
+mod embedded;
 mod error;
 mod histogram;
+mod opensearch;
+mod top;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chain::{Mask, Timestamp};
-use query::{Document, Filter, Order};
+use query::{Document, Filter, Keyword, Order};
 use uuid::Uuid;
 
 pub use config::{Config, Credentials, Settings};
@@ -23,6 +26,15 @@ pub use histogram::{Histogram, Interval, MAX_BUCKETS, Zone};
 pub const MAX_HITS: usize = 1_000;
 /// Most values of one count.
 pub const MAX_TOP: usize = 100;
+
+/// What is counted, in the order of the fields of [`Stats`].
+const COUNTED: [Keyword; 5] = [
+    Keyword::Action,
+    Keyword::Actor,
+    Keyword::Severity,
+    Keyword::Outcome,
+    Keyword::TargetType,
+];
 
 /// One index a tenant. All calls are bounded in time; [`Error::Unavailable`] is the one error after
 /// which trying again is right.
@@ -72,8 +84,20 @@ pub trait Search: fmt::Debug + Send + Sync {
 /// The index that a URL names: `https://…` or `http://…`, an OpenSearch; `file:///…`, a directory that
 /// one process alone uses.
 pub async fn open(settings: Settings) -> Result<Arc<dyn Search>, Error> {
-    let _ = settings;
-    todo!()
+    match settings.url.scheme() {
+        "file" => {
+            let path = settings.url.to_file_path().map_err(|()| Error::Setting {
+                setting: "INDEX_URL",
+                message: "not the path of a directory".to_owned(),
+            })?;
+            Ok(Arc::new(embedded::Embedded::open(path).await?))
+        }
+        "http" | "https" => Ok(Arc::new(opensearch::OpenSearch::open(&settings).await?)),
+        _ => Err(Error::Setting {
+            setting: "INDEX_URL",
+            message: "neither https, http nor file".to_owned(),
+        }),
+    }
 }
 
 /// Where a tenant's documents are.

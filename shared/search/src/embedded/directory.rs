@@ -1,0 +1,127 @@
+//! Where indices lie: `ROOT/TENANT/NUMBER/`, and two small files `current` and `next` that name a
+//! number each. A file is written beside and renamed, so that a crash leaves the old one or the new.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::Which;
+
+/// Everything of the embedded index.
+#[derive(Debug)]
+pub(super) struct Root(PathBuf);
+
+impl Root {
+    /// Readable for its owner alone: words of personal parts are in it.
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        private().recursive(true).create(&path)?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn tenant(&self, tenant: Uuid) -> TenantDirectory {
+        TenantDirectory(self.0.join(tenant.simple().to_string()))
+    }
+
+    pub(super) fn check(&self) -> io::Result<()> {
+        fs::read_dir(&self.0).map(drop)
+    }
+}
+
+pub(super) struct TenantDirectory(PathBuf);
+
+impl TenantDirectory {
+    pub(super) fn path(&self, number: u64) -> PathBuf {
+        self.0.join(number.to_string())
+    }
+
+    /// The number that a name stands for.
+    pub(super) fn number(&self, which: Which) -> io::Result<Option<u64>> {
+        match fs::read_to_string(self.0.join(name(which))) {
+            Ok(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| io::Error::new(ErrorKind::InvalidData, "not the number of an index")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An empty directory with a number that none has had since the last sweep.
+    pub(super) fn fresh(&self) -> io::Result<u64> {
+        private().recursive(true).create(&self.0)?;
+        let number = 1 + self.numbers()?.into_iter().max().unwrap_or(0);
+        private().create(self.path(number))?;
+        sync(&self.0)?;
+        Ok(number)
+    }
+
+    pub(super) fn set(&self, which: Which, number: u64) -> io::Result<()> {
+        let beside = self.0.join("naming");
+        fs::write(&beside, number.to_string())?;
+        File::open(&beside)?.sync_all()?;
+        fs::rename(&beside, self.0.join(name(which)))?;
+        sync(&self.0)
+    }
+
+    /// `next` becomes `current`.
+    pub(super) fn switch(&self) -> io::Result<()> {
+        let (next, current) = (name(Which::Next), name(Which::Current));
+        fs::rename(self.0.join(next), self.0.join(current))?;
+        sync(&self.0)
+    }
+
+    /// Removes every index that has no name: what a crash or a rebuild left behind.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        let named = [self.number(Which::Current)?, self.number(Which::Next)?];
+        for number in self.numbers()? {
+            if !named.contains(&Some(number)) {
+                fs::remove_dir_all(self.path(number))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the names first: a crash in between leaves nothing that is taken for an index.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        for which in [Which::Current, Which::Next] {
+            absent(fs::remove_file(self.0.join(name(which))))?;
+        }
+        absent(fs::remove_dir_all(&self.0))
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let name = entry?.file_name();
+            numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+        }
+        Ok(numbers)
+    }
+}
+
+fn name(which: Which) -> &'static str {
+    match which {
+        Which::Current => "current",
+        Which::Next => "next",
+    }
+}
+
+fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

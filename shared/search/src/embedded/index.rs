@@ -1,0 +1,211 @@
+//! One index on the disk: opened for reading as long as it is used, and written by one writer at a
+//! time. Blocking throughout.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+
+use query::Document;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocSet as _, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, Term};
+
+use super::failed;
+use super::schema::{CHAIN, Fields, SEQ, VERSION, chain, schema};
+use super::segments::index;
+use crate::{Error, Refused};
+
+/// Memory of a writer before it begins a segment of its own accord; the least that tantivy takes.
+const WRITER_BYTES: usize = 15_000_000;
+/// Segments with more documents are not merged any further, so that a page has to look at the newest
+/// segments only. Eight of just fewer make one of a million.
+const MERGED_BELOW: usize = 130_000;
+
+pub(super) struct Index {
+    files: tantivy::Index,
+    reader: IndexReader,
+    pub(super) fields: Fields,
+}
+
+impl Index {
+    pub(super) fn create(path: &Path) -> Result<(), Error> {
+        let (schema, _) = schema();
+        tantivy::Index::create_in_dir(path, schema)
+            .map(drop)
+            .map_err(failed)
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let outdated = |error: tantivy::TantivyError| match error {
+            tantivy::TantivyError::IoError(_) => failed(error),
+            other => Error::Outdated(other.into()),
+        };
+        let index = tantivy::Index::open_in_dir(path).map_err(outdated)?;
+        let (schema, fields) = schema();
+        if index.schema() != schema {
+            return Err(Error::Outdated(anyhow::anyhow!("of another form")));
+        }
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .map_err(outdated)?;
+        Ok(Self {
+            files: index,
+            reader,
+            fields,
+        })
+    }
+
+    pub(super) fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
+    pub(super) fn writer(&self) -> Result<Writer, Error> {
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(WRITER_BYTES)
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .build();
+        let writer = self.files.writer_with_options(options).map_err(failed)?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_max_docs_before_merge(MERGED_BELOW);
+        writer.set_merge_policy(Box::new(policy));
+        self.reader.reload().map_err(failed)?;
+        Ok(Writer {
+            ends: ends(&self.searcher()).map_err(failed)?,
+            writer,
+        })
+    }
+
+    /// Durable, and found, when it returns. After an error the writer is not used again.
+    pub(super) fn write(
+        &self,
+        writer: &mut Writer,
+        documents: &[Document],
+    ) -> Result<Vec<Refused>, Error> {
+        let mut refused = Vec::new();
+        let mut changed = false;
+        let searcher = self.searcher();
+        let mut ends = HashMap::new();
+        for document in latest(documents) {
+            let fields = match self.fields.document(document) {
+                Ok(fields) => fields,
+                Err(reason) => {
+                    refused.push(Refused {
+                        partition: document.partition.clone(),
+                        generation: document.generation,
+                        seq: document.seq,
+                        reason: reason.to_owned(),
+                    });
+                    continue;
+                }
+            };
+            let chain = chain(&document.partition, document.generation);
+            let end = writer.ends.get(&chain).copied().unwrap_or(0);
+            // Nothing of the chain is as far, so that this one cannot be there.
+            if document.seq < end {
+                let id = self.fields.id(document);
+                match self.version(&searcher, &id).map_err(failed)? {
+                    Some(there) if there >= document.version => continue,
+                    Some(_) => {
+                        writer.writer.delete_term(id);
+                    }
+                    None => {}
+                }
+            }
+            writer.writer.add_document(fields).map_err(failed)?;
+            changed = true;
+            let end = ends.entry(chain).or_insert(end);
+            *end = (*end).max(document.seq + 1);
+        }
+        if changed {
+            writer.writer.commit().map_err(failed)?;
+            self.reader.reload().map_err(failed)?;
+            writer.ends.extend(ends);
+        }
+        Ok(refused)
+    }
+
+    fn version(&self, searcher: &Searcher, id: &Term) -> tantivy::Result<Option<u64>> {
+        for segment in searcher.segment_readers() {
+            let postings = segment
+                .inverted_index(self.fields.id_field())?
+                .read_postings(id, IndexRecordOption::Basic)?;
+            let Some(mut postings) = postings else {
+                continue;
+            };
+            while postings.doc() != TERMINATED {
+                if !segment.is_deleted(postings.doc()) {
+                    return Ok(segment.fast_fields().u64(VERSION)?.first(postings.doc()));
+                }
+                postings.advance();
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What may write to an index.
+pub(super) struct Writer {
+    writer: IndexWriter,
+    /// One after the highest seq of each chain.
+    ends: HashMap<String, u64>,
+}
+
+impl Writer {
+    /// Lets merges come to their end: a merge that is given up is begun again and again.
+    pub(super) fn close(self) {
+        if let Err(error) = self.writer.wait_merging_threads() {
+            tracing::warn!(%error, "a merge of the search index failed");
+        }
+    }
+}
+
+/// Of several documents of one entry the one with the highest version, in the order given.
+fn latest(documents: &[Document]) -> Vec<&Document> {
+    let mut places = HashMap::with_capacity(documents.len());
+    let mut latest: Vec<&Document> = Vec::with_capacity(documents.len());
+    for document in documents {
+        let entry = (&document.partition, document.generation, document.seq);
+        match places.entry(entry) {
+            Entry::Vacant(place) => {
+                place.insert(latest.len());
+                latest.push(document);
+            }
+            Entry::Occupied(place) => {
+                let there = &mut latest[*place.get()];
+                if there.version < document.version {
+                    *there = document;
+                }
+            }
+        }
+    }
+    latest
+}
+
+fn ends(searcher: &Searcher) -> tantivy::Result<HashMap<String, u64>> {
+    let mut ends: HashMap<String, u64> = HashMap::new();
+    for segment in searcher.segment_readers() {
+        let Some(chains) = segment.fast_fields().str(CHAIN)? else {
+            continue;
+        };
+        let seqs = segment.fast_fields().u64(SEQ)?;
+        let mut highest = vec![0; chains.num_terms()];
+        for doc in 0..segment.max_doc() {
+            let (Some(chain), Some(seq)) = (chains.ords().first(doc), seqs.first(doc)) else {
+                continue;
+            };
+            let end = &mut highest[index(chain)];
+            *end = (*end).max(seq + 1);
+        }
+        let mut names = chains.dictionary().stream()?;
+        while names.advance() {
+            let end = ends
+                .entry(String::from_utf8_lossy(names.key()).into_owned())
+                .or_default();
+            *end = (*end).max(highest[index(names.term_ord())]);
+        }
+    }
+    Ok(ends)
+}

@@ -1,0 +1,141 @@
+//! Writing and deleting in bulk: requests of bounded size, and what becomes of each item.
+
+use query::Document;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::http::{Http, Typed};
+use super::place::Place;
+use crate::{Error, Refused};
+
+/// Bytes of one request.
+const MAX_BYTES: usize = 5 << 20;
+
+#[derive(Deserialize)]
+struct Done {
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(alias = "index", alias = "delete")]
+    outcome: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    status: u16,
+    error: Option<Typed>,
+}
+
+const ANSWER: &str = "filter_path=items.*.status,items.*.error.type,items.*.error.caused_by";
+
+/// Writes through the alias, so that documents never make an index of their own.
+pub(super) async fn write(
+    http: &Http,
+    alias: &str,
+    place: &Place,
+    documents: &[Document],
+) -> Result<Vec<Refused>, Error> {
+    let mut refused = Vec::new();
+    let mut lines = String::new();
+    let mut begun = 0;
+    for (count, document) in (1..).zip(documents) {
+        line(&mut lines, place, document);
+        if lines.len() >= MAX_BYTES || count == documents.len() {
+            let body = std::mem::take(&mut lines);
+            send(http, alias, body, &documents[begun..count], &mut refused).await?;
+            begun = count;
+        }
+    }
+    Ok(refused)
+}
+
+async fn send(
+    http: &Http,
+    alias: &str,
+    body: String,
+    documents: &[Document],
+    refused: &mut Vec<Refused>,
+) -> Result<(), Error> {
+    let path = format!("{alias}/_bulk?require_alias=true&{ANSWER}");
+    let answer = http.bulk(&path, body).await?;
+    let done: Done = answer.read()?;
+    if done.items.len() != documents.len() {
+        return Err(Error::Unavailable(anyhow::anyhow!(
+            "items without an outcome"
+        )));
+    }
+    let mut trouble = None;
+    for (item, document) in done.items.into_iter().zip(documents) {
+        let Outcome { status, error } = item.outcome;
+        let reason = error.map_or_else(|| status.to_string(), |error| error.to_string());
+        match status {
+            // 409: this version or a later one is there.
+            200..=299 | 409 => {}
+            404 => trouble = Some(Error::Missing),
+            429 | 500.. => trouble = Some(Error::Unavailable(anyhow::anyhow!("{reason}"))),
+            _ => refused.push(Refused {
+                partition: document.partition.clone(),
+                generation: document.generation,
+                seq: document.seq,
+                reason,
+            }),
+        }
+    }
+    trouble.map_or(Ok(()), Err)
+}
+
+fn line(lines: &mut String, place: &Place, document: &Document) {
+    let id = place.id(&document.partition, document.generation, document.seq);
+    let action = json!({"index": {
+        "_id": id, "version": document.version, "version_type": "external",
+    }});
+    let mut fields = json!({
+        "partition": document.partition,
+        "generation": document.generation,
+        "seq": document.seq,
+        "received_at": document.received_at.as_micros(),
+        "words": document.words,
+        "personal_words": document.personal_words,
+    });
+    if let Some(owner) = &place.share {
+        fields["owner"] = json!(owner);
+    }
+    for (keyword, value) in &document.keywords {
+        match &mut fields[keyword.name()] {
+            Value::Array(values) => values.push(json!(value)),
+            first => *first = json!([value]),
+        }
+    }
+    lines.push_str(&action.to_string());
+    lines.push('\n');
+    lines.push_str(&fields.to_string());
+    lines.push('\n');
+}
+
+/// Deletes documents of a shared index by their ids; those that are not there any more are fine.
+pub(super) async fn delete(
+    http: &Http,
+    index: &str,
+    routing: &str,
+    ids: &[String],
+) -> Result<(), Error> {
+    let mut lines = String::new();
+    for id in ids {
+        let action = json!({"delete": {"_id": id, "routing": routing}});
+        lines.push_str(&action.to_string());
+        lines.push('\n');
+    }
+    let path = format!("{index}/_bulk?{ANSWER}");
+    let answer = http.bulk(&path, lines).await?;
+    let done: Done = answer.read()?;
+    for Item { outcome } in done.items {
+        if !matches!(outcome.status, 200..=299 | 404) {
+            let reason = outcome.error.map_or_else(String::new, |e| e.to_string());
+            return Err(Error::Unavailable(anyhow::anyhow!("{reason}")));
+        }
+    }
+    Ok(())
+}

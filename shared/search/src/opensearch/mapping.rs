@@ -1,0 +1,63 @@
+//! How an index is made: strict and explicit, so that nothing is guessed from a document. Core modules
+//! of OpenSearch alone are asked for.
+
+use query::Keyword;
+use serde_json::{Value, json};
+
+use crate::COUNTED;
+
+/// Counted up when the mapping or the tokeniser changes: an index of another form is rebuilt.
+pub(super) const FORM: u64 = 1;
+
+/// Shards of an index that many tenants share; a tenant is in one of them.
+const POOL_SHARDS: u32 = 4;
+
+/// The index of one tenant, with the alias that it has from its first moment. One shard: counts over
+/// one are exact.
+pub(super) fn own(alias: &str) -> Value {
+    json!({"settings": settings(1), "mappings": mappings(false), "aliases": {alias: {}}})
+}
+
+/// An index that tenants share.
+pub(super) fn pool() -> Value {
+    json!({"settings": settings(POOL_SHARDS), "mappings": mappings(true)})
+}
+
+fn settings(shards: u32) -> Value {
+    json!({"index": {
+        "number_of_shards": shards,
+        "auto_expand_replicas": "0-1",
+        "refresh_interval": "-1",
+        // Lists are read newest first, and a tenant's entries come in order.
+        "sort.field": ["received_at"],
+        "sort.order": ["desc"],
+    }})
+}
+
+fn mappings(pooled: bool) -> Value {
+    let exact = json!({"type": "keyword", "doc_values": false});
+    let column = json!({"type": "keyword"});
+    let words = json!({"type": "text", "analyzer": "whitespace", "norms": false});
+    let mut properties = json!({
+        "owner": exact,
+        "partition": column,
+        "generation": {"type": "integer"},
+        "seq": {"type": "long"},
+        "received_at": {"type": "long"},
+        "words": words,
+        "personal_words": words,
+    });
+    for keyword in Keyword::ALL {
+        // Values that are counted need a column; all others are only looked up.
+        let counted = COUNTED.contains(&keyword);
+        properties[keyword.name()] = if counted { &column } else { &exact }.clone();
+    }
+    json!({
+        "dynamic": "strict",
+        "_meta": {"form": FORM},
+        // A hit is read from columns, and an index is built from the ledger.
+        "_source": {"enabled": false},
+        "_routing": {"required": pooled},
+        "properties": properties,
+    })
+}

@@ -1,0 +1,159 @@
+//! An index that is lost, one that is built beside, and tenants that move.
+
+use search::{Error, Placement, Which};
+
+use crate::entries::small;
+use crate::world::{Asked, World};
+
+const START: i64 = 1_700_000_000_000_000;
+
+fn some(from: u64, to: u64) -> Vec<query::Document> {
+    (from..to)
+        .map(|seq| small("default", seq, START + i64::try_from(seq).unwrap()))
+        .collect()
+}
+
+pub(crate) async fn a_lost_index_is_missed_and_rebuilt(mut world: World) {
+    let tenant = world.tenant().await;
+    world.write(tenant, &some(0, 3)).await;
+    lose(&world, tenant).await;
+    world.reopen().await;
+    let all = Asked::all("", &["default"]);
+    assert!(matches!(
+        all.try_find(&world, tenant).await,
+        Err(Error::Missing)
+    ));
+    assert!(matches!(
+        all.stats(&world, tenant, 1, None).await,
+        Err(Error::Missing)
+    ));
+    let written = world
+        .search
+        .write(tenant, Which::Current, &some(3, 4))
+        .await;
+    assert!(matches!(written, Err(Error::Missing)), "{written:?}");
+    assert!(matches!(
+        world.search.refresh(tenant).await,
+        Err(Error::Missing)
+    ));
+    world
+        .search
+        .begin_rebuild(tenant, world.placement)
+        .await
+        .unwrap();
+    let refused = world
+        .search
+        .write(tenant, Which::Next, &some(0, 4))
+        .await
+        .unwrap();
+    assert_eq!(refused, []);
+    world.search.finish_rebuild(tenant).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    world.end().await;
+}
+
+/// What an operator can do by mistake.
+async fn lose(world: &World, tenant: uuid::Uuid) {
+    if let Some(directory) = world.directory() {
+        std::fs::remove_dir_all(directory.join(tenant.simple().to_string())).unwrap();
+        return;
+    }
+    let index = match world.placement {
+        Placement::Own => format!("{}-1-{}-1", world.settings.prefix, tenant.simple()),
+        Placement::Pooled => format!("{}-1-pool-0", world.settings.prefix),
+    };
+    crate::opensearch::delete(&world.settings.url, &index).await;
+}
+
+pub(crate) async fn the_next_index_is_beside_the_current_one(mut world: World) {
+    let tenant = world.tenant().await;
+    world.write(tenant, &some(0, 3)).await;
+    let next = world.search.write(tenant, Which::Next, &some(0, 1)).await;
+    assert!(matches!(next, Err(Error::Missing)));
+    world
+        .search
+        .begin_rebuild(tenant, world.placement)
+        .await
+        .unwrap();
+    let all = Asked::all("", &["default"]);
+    world
+        .search
+        .write(tenant, Which::Next, &some(0, 2))
+        .await
+        .unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+    world.write(tenant, &some(3, 5)).await;
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4]);
+    world
+        .search
+        .write(tenant, Which::Next, &some(2, 6))
+        .await
+        .unwrap();
+    world.search.finish_rebuild(tenant).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4, 5]);
+    world.search.finish_rebuild(tenant).await.unwrap();
+    world.write(tenant, &some(5, 7)).await;
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4, 5, 6]);
+    world.reopen().await;
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4, 5, 6]);
+    world.end().await;
+}
+
+pub(crate) async fn a_rebuild_that_was_left_is_begun_anew(mut world: World) {
+    let tenant = world.tenant().await;
+    world.write(tenant, &some(0, 3)).await;
+    world
+        .search
+        .begin_rebuild(tenant, world.placement)
+        .await
+        .unwrap();
+    world
+        .search
+        .write(tenant, Which::Next, &some(0, 9))
+        .await
+        .unwrap();
+    world.reopen().await;
+    let all = Asked::all("", &["default"]);
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+    world
+        .search
+        .begin_rebuild(tenant, world.placement)
+        .await
+        .unwrap();
+    world
+        .search
+        .write(tenant, Which::Next, &some(0, 4))
+        .await
+        .unwrap();
+    world.search.finish_rebuild(tenant).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    // Making what is there changes nothing.
+    world.search.create(tenant, world.placement).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    world.end().await;
+}
+
+pub(crate) async fn the_placement_can_change(world: World) {
+    let (tenant, neighbour) = (world.tenant().await, world.tenant().await);
+    world.write(tenant, &some(0, 3)).await;
+    world.write(neighbour, &some(0, 5)).await;
+    let all = Asked::all("", &["default"]);
+    for placement in [
+        Placement::Pooled,
+        Placement::Pooled,
+        Placement::Own,
+        Placement::Pooled,
+    ] {
+        world.search.begin_rebuild(tenant, placement).await.unwrap();
+        world
+            .search
+            .write(tenant, Which::Next, &some(0, 3))
+            .await
+            .unwrap();
+        assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+        world.search.finish_rebuild(tenant).await.unwrap();
+        assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+        assert_eq!(all.seqs(&world, neighbour).await, [0, 1, 2, 3, 4]);
+    }
+    world.end().await;
+}
