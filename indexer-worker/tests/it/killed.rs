@@ -77,22 +77,25 @@ async fn killed_at_every_step_opensearch() {
 }
 
 /// A rebuild that ends at any of its steps, while a worker goes on.
-async fn a_rebuild_killed_at_every_step(index: Index, steps: usize) {
+async fn a_rebuild_killed_at_every_step(index: Index) {
     let world = World::new(index).await;
     let acme = tenant("acme");
     world.append(&acme, DEFAULT, 4).await;
     world.state().catch_up().await.unwrap();
     let never = Shutdown::new();
-    for step in 1..=steps {
+    let mut step = 0;
+    loop {
+        step += 1;
         let state = world.state();
         let rebuild = state.rebuild(acme.id, Placement::Own, &never);
         let ended = polls(step, rebuild).await;
         everything_visible_is_found(&world, &acme).await;
-        if let Some(done) = ended {
-            assert!(done.unwrap());
+        // The server may not have noticed yet that the one before is gone, and keep its claim.
+        if let Some(true) = ended.map(Result::unwrap) {
             break;
         }
     }
+    assert!(step > 10, "{step}");
     // The hold of one that ended between its hold and its release ends by itself.
     world
         .tamper("update ledger.fences set held_until = now()")
@@ -105,10 +108,10 @@ async fn a_rebuild_killed_at_every_step(index: Index, steps: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_killed_at_every_step_embedded() {
-    a_rebuild_killed_at_every_step(Index::Embedded, 60).await;
+    a_rebuild_killed_at_every_step(Index::Embedded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_killed_at_every_step_opensearch() {
-    a_rebuild_killed_at_every_step(Index::OpenSearch, 60).await;
+    a_rebuild_killed_at_every_step(Index::OpenSearch).await;
 }

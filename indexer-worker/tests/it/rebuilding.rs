@@ -16,7 +16,7 @@ async fn while_appends_go_on(index: Index) {
         world.append(tenant, DEFAULT, 30).await;
         world.append(tenant, "billing", 5).await;
     }
-    let worker = Running::start(world.state());
+    let worker = Running::start(world.fast_worker(Arc::clone(&world.search)));
     world.until_visible(&acme, DEFAULT, 30).await;
     world.until_visible(&globex, DEFAULT, 30).await;
 
@@ -30,14 +30,15 @@ async fn while_appends_go_on(index: Index) {
             }
         }
     });
-    let another = world.worker(world.another_search().await);
+    let another = world.fast_worker(world.another_search().await);
     let never = Shutdown::new();
     let done = another.rebuild(acme.id, Placement::Own, &never).await;
     assert!(done.unwrap());
     on.store(false, Ordering::SeqCst);
     appending.await.unwrap();
     worker.stop().await;
-    world.state().catch_up().await.unwrap();
+    let last = world.fast_worker(Arc::clone(&world.search));
+    last.catch_up().await.unwrap();
     world.verify(&[&acme, &globex]).await;
     let world = Arc::into_inner(world).unwrap();
     world.end(&[&acme, &globex]).await;

@@ -80,6 +80,11 @@ impl World {
         self.hinted(search, None)
     }
 
+    /// With bulks as large as they usually are.
+    pub(crate) fn fast_worker(&self, search: Arc<dyn Search>) -> State {
+        State::new(followed(&self.url), search, None, Settings::default()).unwrap()
+    }
+
     pub(crate) fn hinted(
         &self,
         search: Arc<dyn Search>,
