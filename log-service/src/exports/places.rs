@@ -27,11 +27,11 @@ impl Places {
     pub(super) fn take(&self, tenant: Uuid) -> Result<Taken, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = taken.values().sum();
-        let own = taken.entry(tenant).or_default();
-        if all >= MOST || *own >= MOST_OF_TENANT {
+        let own = taken.get(&tenant).copied().unwrap_or_default();
+        if all >= MOST || own >= MOST_OF_TENANT {
             return Err(ApiError::TooMany { retry_after: RETRY });
         }
-        *own += 1;
+        taken.insert(tenant, own + 1);
         Ok(Taken {
             places: self.clone(),
             tenant,
@@ -65,6 +65,12 @@ mod tests {
         drop(places.take(other).ok());
         drop(held);
         assert!(places.take(one).is_ok());
+        assert!(places.taken.lock().unwrap().is_empty());
+        // Whoever is refused leaves nothing behind either.
+        let full = (0..MOST).map(|n| places.take(Uuid::from_u128(n as u128)));
+        let full: Vec<_> = full.collect();
+        assert!(places.take(Uuid::from_u128(1_000)).is_err());
+        drop(full);
         assert!(places.taken.lock().unwrap().is_empty());
     }
 }
