@@ -26,6 +26,10 @@ pub struct Config {
     #[arg(long, env = "INTERNAL_SECRET", hide_env_values = true)]
     pub internal_secret: Option<SecretString>,
 
+    /// File that holds it instead.
+    #[arg(long, env = "INTERNAL_SECRET_FILE")]
+    pub internal_secret_file: Option<PathBuf>,
+
     /// Public address of this service: `iss` of its tokens, letter by letter, and where its discovery document points.
     #[arg(long, env = "ISSUER", default_value = "http://127.0.0.1:8001")]
     pub issuer: String,
@@ -71,9 +75,11 @@ impl Config {
     /// The secret and the status feed's bearer secret.
     pub(crate) fn secrets(&self) -> anyhow::Result<(Secret, SecretString)> {
         let secret = Secret::read(&self.secret_file).context("SECRET_FILE")?;
-        let internal = match &self.internal_secret {
-            Some(internal) => internal.clone(),
-            None => secret.internal(),
+        let internal = match (&self.internal_secret, &self.internal_secret_file) {
+            (None, None) => secret.internal(),
+            (value, file) => {
+                service::config::secret(value.as_ref(), file.as_deref(), "INTERNAL_SECRET")?
+            }
         };
         Ok((secret, internal))
     }

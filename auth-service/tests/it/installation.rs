@@ -64,6 +64,7 @@ impl Installation {
             database_url: SecretString::from(url.clone()),
             secret_file,
             internal_secret: None,
+            internal_secret_file: None,
             issuer: "http://auth.test".to_owned(),
             log_url: receiver.url(),
             invite_url: Some("https://app.test/welcome".parse().unwrap()),

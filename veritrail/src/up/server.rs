@@ -138,6 +138,7 @@ async fn start(
         database_url: url.clone(),
         secret_file: installation.secret.clone(),
         internal_secret: None,
+        internal_secret_file: None,
         issuer: issuer.clone(),
         log_url: inner.clone(),
         invite_url: None,
