@@ -188,8 +188,8 @@ fn entries(
         id: principal.id.hyphenated().encode_lower(&mut buffer),
     };
     match shape {
-        Shape::One => Entry::parse(body, recorder, Uuid::now_v7()).map(|entry| vec![entry]),
-        Shape::Bulk => chain::parse_bulk(body, recorder, MAX_ENTRIES, Uuid::now_v7),
+        Shape::One => Entry::parse(body, recorder, ids::fresh()).map(|entry| vec![entry]),
+        Shape::Bulk => chain::parse_bulk(body, recorder, MAX_ENTRIES, ids::fresh),
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Config {
     #[arg(long, env = "ORIGIN")]
     pub origin: String,
 
-    /// Append connections; more than one pays only with many cores
-    #[arg(long, env = "LANES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Append connections; one is at work until it is busy, then other chains use the next
+    #[arg(long, env = "LANES", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
 
     /// Most connections that read

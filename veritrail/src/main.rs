@@ -25,6 +25,10 @@ use clap::Parser as _;
 use crate::config::{Cli, Command};
 use crate::print::Output;
 
+/// Requests allocate on one thread and are freed on another, thousands of times a second.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.json);

@@ -1,18 +1,31 @@
-//! The `Idempotency-Key` header: ids of a request that carries none of its own. It never replaces
-//! an id that the body gives.
+//! Ids of entries that carry none of their own: fresh ones, and those of the `Idempotency-Key`
+//! header. It never replaces an id that the body gives.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::OptionalFromRequestParts;
 use axum::http::request::Parts;
+use rand::Rng as _;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use service::{ApiError, Principal};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use super::Shape;
+
+/// Version 7 (RFC 9562 §5.7). From the thread's generator, which the operating system seeds: asking
+/// the system itself for each would cost as much as hashing the entry.
+pub(super) fn fresh() -> Uuid {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since_epoch.map_or(0, |time| time.as_millis());
+    let mut random = [0; 10];
+    rand::rng().fill_bytes(&mut random);
+    let millis = u64::try_from(millis).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
 
 /// As the header was sent: 1 to 255 visible ASCII characters.
 pub(crate) struct IdempotencyKey(String);

@@ -11,7 +11,8 @@ pub struct Config {
     pub url: SecretString,
     /// The installation's name, which every chain's genesis hash contains: `audit.example.com`.
     pub origin: String,
-    /// Append connections. Lanes divide the group commit: more than one pays only with many cores.
+    /// Append connections. One is at work as long as it is not busy; the others keep chains from
+    /// waiting behind each other's thousands of entries.
     pub lanes: usize,
     /// Upper bound of reading connections.
     pub readers: u32,
@@ -30,7 +31,7 @@ impl Config {
         Self {
             url,
             origin,
-            lanes: 1,
+            lanes: 4,
             readers: 8,
             queue_bytes: 64 << 20,
             append_timeout: Duration::from_secs(30),

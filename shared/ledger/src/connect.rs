@@ -45,6 +45,8 @@ fn session(url: &SecretString, name: &str, role: &str) -> Result<PgConnectOption
 pub(crate) fn lane_options(config: &Config) -> Result<PgConnectOptions, Error> {
     let options = options(config, "ledger lane", "veritrail_append")?;
     Ok(options.options([
+        // Whoever waits for a locked chain holds up the other chains of its lane.
+        ("lock_timeout", "1s"),
         ("synchronous_commit", "on"),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::connect::{CONNECT_TIMEOUT, REPLY_TIMEOUT};
 use crate::lane::{Answer, Command, Failure, Lane, Now, Reply, Request, Ticket};
+use crate::lanes::Place;
 use crate::statements;
 
 /// How often waiting requests are compared with their deadlines, and pauses with their ends.
@@ -21,7 +23,11 @@ const TICK: Duration = Duration::from_millis(20);
 pub(crate) struct Submission {
     pub(crate) request: Request,
     pub(crate) answer: oneshot::Sender<Answer>,
+    pub(crate) place: Place,
 }
+
+/// An answer and whom it is for.
+pub(crate) type Answered = (oneshot::Sender<Answer>, Answer);
 
 pub(crate) struct Driver {
     lane: Lane,
@@ -30,8 +36,9 @@ pub(crate) struct Driver {
     /// From submission to giving up.
     patience: Duration,
     started: Instant,
-    clients: HashMap<Ticket, oneshot::Sender<Answer>>,
+    clients: HashMap<Ticket, (oneshot::Sender<Answer>, Place)>,
     tickets: Ticket,
+    answered: mpsc::UnboundedSender<Vec<Answered>>,
 }
 
 type Running = Pin<Box<dyn Future<Output = (Option<PgConnection>, Reply)> + Send>>;
@@ -42,6 +49,7 @@ impl Driver {
         options: PgConnectOptions,
         origin: String,
         patience: Duration,
+        answered: mpsc::UnboundedSender<Vec<Answered>>,
     ) -> Self {
         Self {
             lane,
@@ -51,6 +59,7 @@ impl Driver {
             started: Instant::now(),
             clients: HashMap::new(),
             tickets: 0,
+            answered,
         }
     }
 
@@ -63,13 +72,10 @@ impl Driver {
         let mut connection: Option<PgConnection> = None;
         let mut running: Option<Running> = None;
         let mut open = true;
-        let mut arrived = Vec::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            while let Ok(submission) = submissions.try_recv() {
-                self.submit(submission);
-            }
+            open &= self.take_arrived(&mut submissions);
             if running.is_none() {
                 let command = self.lane.next(self.now());
                 running = command.map(|command| self.start(connection.take(), command));
@@ -84,17 +90,32 @@ impl Driver {
                     connection = returned;
                     self.reply(reply);
                 }
-                count = submissions.recv_many(&mut arrived, 64), if open => {
-                    open = count > 0;
-                    arrived.drain(..).for_each(|submission| self.submit(submission));
+                // Not while a statement runs: what arrives could not be sent, and each arrival
+                // would wake this thread. The ticks see to it that little gathers.
+                submission = submissions.recv(), if open && running.is_none() => match submission {
+                    Some(submission) => self.submit(submission),
+                    None => open = false,
+                },
+                _ = ticks.tick(), if running.is_some() || !self.lane.is_idle() => {
+                    self.lane.tick(self.now());
                 }
-                _ = ticks.tick(), if !self.lane.is_idle() => self.lane.tick(self.now()),
                 // What was sent before is still received; later appends are refused.
                 _ = stop.changed(), if open => submissions.close(),
             }
         }
         if let Some(connection) = connection {
             connection.close().await.ok();
+        }
+    }
+
+    /// `false` when nothing more can come.
+    fn take_arrived(&mut self, submissions: &mut mpsc::Receiver<Submission>) -> bool {
+        loop {
+            match submissions.try_recv() {
+                Ok(submission) => self.submit(submission),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
     }
 
@@ -108,9 +129,14 @@ impl Driver {
         }
     }
 
-    fn submit(&mut self, Submission { request, answer }: Submission) {
+    fn submit(&mut self, submission: Submission) {
+        let Submission {
+            request,
+            answer,
+            place,
+        } = submission;
         self.tickets += 1;
-        self.clients.insert(self.tickets, answer);
+        self.clients.insert(self.tickets, (answer, place));
         self.lane.submit(Request {
             ticket: self.tickets,
             deadline: self.started.elapsed() + self.patience,
@@ -120,11 +146,14 @@ impl Driver {
 
     fn answer(&mut self) {
         metrics::gauge!("ledger_queued_entries").set(count(self.lane.queued()));
-        for (ticket, answer) in self.lane.take_answers() {
-            // A client that is gone has dropped its receiver; what was committed stays.
-            if let Some(client) = self.clients.remove(&ticket) {
-                client.send(answer).ok();
-            }
+        let answers = self.lane.take_answers();
+        let answered = |(ticket, answer)| {
+            let (client, _place) = self.clients.remove(&ticket)?;
+            Some((client, answer))
+        };
+        let answered: Vec<Answered> = answers.into_iter().filter_map(answered).collect();
+        if !answered.is_empty() {
+            self.answered.send(answered).ok();
         }
     }
 

@@ -12,7 +12,7 @@ mod pending;
 mod queue;
 mod replies;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ pub use command::{
     Answer, Command, Failure, Find, Found, Key, Load, Loaded, Now, Place, Probe, Reply, Request,
     Row, Swap, SwapChain, Ticket,
 };
+pub use heads::Heads;
 
 use crate::append::Error;
 use batch::Batch;
 use clock::Clock;
-use heads::Heads;
 use pending::Pending;
 use queue::Queue;
 
@@ -42,11 +42,12 @@ pub struct Lane {
     clock: Clock,
     heads: Heads,
     queue: Queue,
-    /// Requests that were taken from the queue and are not answered, to be tried in this order.
+    /// Requests that were taken from the queue and are not answered, to be tried in this order as
+    /// soon as their time has come.
     work: VecDeque<Group>,
     waiting: Option<(Waiting, Now)>,
     connected: bool,
-    /// Failed attempts since the last success: of connecting, or of statements that may pass.
+    /// Connections lost, or not to be had, since the last commit.
     failures: u32,
     paused_until: Duration,
     /// Session locks that the connection holds.
@@ -60,6 +61,7 @@ pub struct Lane {
 struct Group {
     pendings: Vec<Pending>,
     step: Step,
+    not_before: Duration,
 }
 
 /// What a group needs next.
@@ -86,18 +88,32 @@ enum Waiting {
 
 impl Group {
     fn new(pendings: Vec<Pending>) -> Self {
-        let step = Step::Begin;
-        Self { pendings, step }
+        Self {
+            pendings,
+            step: Step::Begin,
+            not_before: Duration::ZERO,
+        }
+    }
+
+    /// Statements of it were sent, and what they brought must not grow old.
+    fn is_under_way(&self) -> bool {
+        !matches!(self.step, Step::Begin)
+    }
+
+    /// Failed before, for a reason that passes and may concern its chains alone.
+    fn was_set_back(&self) -> bool {
+        self.pendings.iter().any(|pending| pending.setbacks > 0)
     }
 }
 
 impl Lane {
-    /// `queue_bytes`: how much canonical text may wait.
-    pub fn new(origin: String, queue_bytes: usize) -> Self {
+    /// `queue_bytes`: how much canonical text may wait. `heads` is shared by the lanes of a process,
+    /// which must not have requests of the same chain at the same time.
+    pub fn new(origin: String, queue_bytes: usize, heads: Heads) -> Self {
         Self {
             origin,
             clock: Clock::default(),
-            heads: Heads::default(),
+            heads,
             queue: Queue::new(queue_bytes),
             work: VecDeque::new(),
             waiting: None,
@@ -168,8 +184,8 @@ impl Lane {
         if !self.connected {
             return self.has_work().then(|| {
                 let wait = match self.failures {
-                    0 => Duration::ZERO,
-                    failures => pause(failures),
+                    0 | 1 => Duration::ZERO,
+                    failures => pause(failures - 1),
                 };
                 self.send(now, Waiting::Connect, Command::Connect { wait })
             });
@@ -183,15 +199,23 @@ impl Lane {
             if now.steady < self.paused_until {
                 return None;
             }
-            let group = match self.work.pop_front() {
-                Some(group) => group,
-                None if self.queue.is_empty() => return None,
-                None => Group::new(self.queue.fill(Vec::new(), |_| true)),
-            };
+            let group = self.take_group(now)?;
             if let Some(command) = self.plan(now, group) {
                 return Some(command);
             }
         }
+    }
+
+    /// What is tried next: what is under way, then what was set back and whose pause is over, then
+    /// what waits in the queue, except for chains that are set back.
+    fn take_group(&mut self, now: Now) -> Option<Group> {
+        let due = |group: &Group| group.is_under_way() || group.not_before <= now.steady;
+        if let Some(place) = self.work.iter().position(due) {
+            return self.work.remove(place);
+        }
+        let set_back = set_back(&self.work);
+        let pendings = self.queue.fill(Vec::new(), |key| !set_back.contains(key));
+        (!pendings.is_empty()).then(|| Group::new(pendings))
     }
 
     fn send(&mut self, now: Now, waiting: Waiting, command: Command) -> Command {
@@ -230,12 +254,17 @@ impl Lane {
             }
             Step::Link => {
                 // What arrived while the heads were read, or their locks waited for, comes along.
-                let (heads, held) = (&self.heads, &self.held);
-                let ready = |key: &Key| {
-                    let locked = || held.contains(&key.number().cast_signed());
-                    heads.current(key).is_some() && (!heads.wants_lock(key) || locked())
-                };
-                group.pendings = self.queue.fill(group.pendings, ready);
+                if !group.was_set_back() {
+                    let (heads, held) = (&self.heads, &self.held);
+                    let set_back = set_back(&self.work);
+                    let ready = |key: &Key| {
+                        let locked = || held.contains(&key.number().cast_signed());
+                        heads.current(key).is_some()
+                            && (!heads.wants_lock(key) || locked())
+                            && !set_back.contains(key)
+                    };
+                    group.pendings = self.queue.fill(group.pendings, ready);
+                }
                 self.link(now, group)
             }
         }
@@ -260,8 +289,15 @@ impl Lane {
         if group.pendings.is_empty() {
             return None;
         }
+        let keys = group.pendings.iter().map(|pending| pending.key.clone());
+        let heads = keys.map(|key| Some((key.clone(), self.heads.current(&key)?)));
+        let Some(heads) = heads.collect::<Option<BTreeMap<_, _>>>() else {
+            // Another lane has lost its connection since the heads were read.
+            self.work.push_front(group);
+            return None;
+        };
         let locks = self.held.clone();
-        let batch = Batch::link(group.pendings, &self.heads, received_at, locks);
+        let batch = Batch::link(group.pendings, &heads, received_at, locks);
         let command = Command::Swap(batch.swap.clone());
         Some(self.send(now, Waiting::Swap(Box::new(batch)), command))
     }
@@ -338,6 +374,11 @@ impl Lane {
         };
         chain.genesis()
     }
+}
+
+fn set_back(work: &VecDeque<Group>) -> HashSet<Key> {
+    let pendings = work.iter().flat_map(|group| &group.pendings);
+    pendings.map(|pending| pending.key.clone()).collect()
 }
 
 fn pause(failures: u32) -> Duration {

@@ -9,15 +9,18 @@ mod failure;
 pub mod follow;
 #[doc(hidden)]
 pub mod lane;
+mod lanes;
 mod migrate;
 pub mod read;
 mod rows;
 mod statements;
+mod thread;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chain::{Hash, Salt, Timestamp};
+use rand::Rng as _;
 use sqlx::postgres::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -27,7 +30,8 @@ pub use append::{Append, Receipt};
 pub use config::Config;
 use driver::{Driver, Submission};
 pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
-use lane::{Key, Lane, Request};
+use lane::{Heads, Key, Lane, Request};
+use lanes::Lanes;
 pub use migrate::migrate;
 pub use read::{Audit, AuditPage, IdRow, Limit, Order, Range, Scan, Times, Window};
 
@@ -92,7 +96,7 @@ pub struct Ledger {
 
 struct Shared {
     origin: String,
-    lanes: Vec<mpsc::Sender<Submission>>,
+    lanes: Lanes,
     running: Mutex<Vec<JoinHandle<()>>>,
     stop: watch::Sender<bool>,
     patience: Duration,
@@ -114,17 +118,22 @@ impl Ledger {
         let (stop, _) = watch::channel(false);
         let mut lanes = Vec::new();
         let mut running = Vec::new();
-        let count = config.lanes.max(1);
-        for _ in 0..count {
+        let heads = Heads::default();
+        for _ in 0..config.lanes.max(1) {
             let (sender, submissions) = mpsc::channel(IN_TRANSIT);
-            let lane = Lane::new(config.origin.clone(), config.queue_bytes / count);
+            let origin = config.origin.clone();
+            let lane = Lane::new(origin, config.queue_bytes, heads.clone());
             let options = connect::lane_options(&config)?;
-            let driver = Driver::new(lane, options, config.origin.clone(), config.append_timeout);
-            running.push(tokio::spawn(driver.run(submissions, stop.subscribe())));
+            let driver = |answered| {
+                let origin = config.origin.clone();
+                Driver::new(lane, options, origin, config.append_timeout, answered)
+            };
+            let started = thread::start(driver, submissions, stop.subscribe());
+            running.push(started.map_err(|error| Error::Unavailable(error.into()))?);
             lanes.push(sender);
         }
         let shared = Shared {
-            lanes,
+            lanes: Lanes::new(lanes),
             running: Mutex::new(running),
             stop,
             patience: config.append_timeout + GRACE,
@@ -143,7 +152,7 @@ impl Ledger {
     pub fn read_only(config: Config) -> Result<Self, Error> {
         let (stop, _) = watch::channel(false);
         let shared = Shared {
-            lanes: Vec::new(),
+            lanes: Lanes::new(Vec::new()),
             running: Mutex::default(),
             stop,
             patience: config.append_timeout + GRACE,
@@ -183,7 +192,7 @@ impl Ledger {
     /// Answers when the lanes run, and a short statement made the round trip to a database that is
     /// this installation's.
     pub async fn ready(&self) -> Result<(), Error> {
-        if self.shared.lanes.iter().any(mpsc::Sender::is_closed) {
+        if !self.shared.lanes.are_running() {
             return Err(Error::Unavailable(sqlx::Error::WorkerCrashed));
         }
         let stored = sqlx::query_scalar!("select origin from ledger.installation")
@@ -219,7 +228,7 @@ impl Ledger {
             ticket: 0,
             tenant: append.tenant,
             partition: Arc::from(partition),
-            salts: salts(append.entries.len())?,
+            salts: salts(append.entries.len()),
             entries: Arc::from(append.entries),
             admit: append.admit,
             deadline: Duration::ZERO,
@@ -228,12 +237,20 @@ impl Ledger {
             tenant: request.tenant.id,
             partition: Arc::clone(&request.partition),
         };
-        let Some(lane) = self.lane(&key) else {
+        if self.shared.lanes.are_none() {
             let error = sqlx::Error::Encode("this ledger only reads".into());
             return Err(append::Error::Refused(Arc::new(error)));
-        };
+        }
         let (answer, answered) = oneshot::channel();
-        lane.try_send(Submission { request, answer })
+        let count = request.entries.len();
+        let submission = |place| Submission {
+            request,
+            answer,
+            place,
+        };
+        self.shared
+            .lanes
+            .send(key, count, submission)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => append::Error::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => append::Error::Unavailable(None),
@@ -244,23 +261,16 @@ impl Ledger {
             Ok(Err(_)) | Err(_) => Err(append::Error::Unknown(None)),
         }
     }
-
-    /// A chain always has the same lane, so its statements never compete within a process.
-    fn lane(&self, key: &Key) -> Option<&mpsc::Sender<Submission>> {
-        let lanes = &self.shared.lanes;
-        let number = key.number().checked_rem(lanes.len() as u64)?;
-        lanes.get(usize::try_from(number).unwrap_or_default())
-    }
 }
 
-/// Fresh random bytes for each entry.
-fn salts(count: usize) -> Result<Arc<[Salt]>, append::Error> {
-    let mut bytes = vec![0; 16 * count];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        append::Error::Unavailable(Some(Arc::new(sqlx::Error::Io(error.into()))))
-    })?;
-    let salts = bytes.chunks_exact(16);
-    Ok(salts
-        .map(|salt| Salt(salt.try_into().expect("chunks of 16")))
-        .collect())
+/// Fresh for each entry, from the thread's generator, which the operating system seeds: asking the
+/// system itself for each would cost as much as hashing the entry.
+fn salts(count: usize) -> Arc<[Salt]> {
+    let mut random = rand::rng();
+    let salt = || {
+        let mut bytes = [0; 16];
+        random.fill_bytes(&mut bytes);
+        Salt(bytes)
+    };
+    std::iter::repeat_with(salt).take(count).collect()
 }

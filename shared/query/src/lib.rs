@@ -26,8 +26,8 @@ pub use leaves::MAX_LEAF;
 pub use matching::Unreadable;
 pub use question::{DEFAULT_LIMIT, MAX_LIMIT, Question};
 pub use text::{Clause, Form, Occurs, Text};
-pub use words::{MAX_WORD, each_word, words};
 pub use urlencoded::pairs;
+pub use words::{MAX_WORD, each_word, words};
 
 /// The direction of a page: by (`received_at`, partition, seq).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -158,7 +158,7 @@ async fn start(
     let config = log_service::Config {
         database_url: url.clone(),
         origin: installation.origin.clone(),
-        lanes: 1,
+        lanes: 4,
         readers: 8,
         allow_unsafe_server: false,
         auth: service::config::Auth {

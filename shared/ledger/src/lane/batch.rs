@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chain::{Hash, Stored, Timestamp};
+use chain::{Hash, Head, Stored, Timestamp};
 use uuid::Uuid;
 
 use super::command::{Find, Found, Key, Probe, Row, Swap, SwapChain};
-use super::heads::Heads;
 use super::pending::{Pending, receipt};
 use crate::append::Receipt;
 
@@ -30,10 +29,10 @@ pub(super) struct Linked {
 }
 
 impl Batch {
-    /// Every chain's head must be loaded.
+    /// `heads`: generation and head of every chain.
     pub(super) fn link(
         group: Vec<Pending>,
-        heads: &Heads,
+        heads: &BTreeMap<Key, (u32, Head)>,
         received_at: Timestamp,
         locks: Vec<i64>,
     ) -> Self {
@@ -66,7 +65,8 @@ impl Batch {
             deferred,
         };
         for (key, pendings) in by_chain {
-            batch.link_chain(key, pendings, heads, received_at);
+            let head = heads[&key];
+            batch.link_chain(key, pendings, head, received_at);
         }
         batch
     }
@@ -75,12 +75,9 @@ impl Batch {
         &mut self,
         key: Key,
         pendings: Vec<Pending>,
-        heads: &Heads,
+        (generation, expected): (u32, Head),
         received_at: Timestamp,
     ) {
-        let (generation, expected) = heads
-            .current(&key)
-            .expect("heads are loaded before linking");
         let mut head = expected;
         let chain = self.swap.chains.len();
         for pending in pendings {

@@ -1,7 +1,8 @@
-//! What a lane knows of its chains: the head to link to, what it acknowledged, and whether it may go on.
+//! What the lanes of a process know of its chains: the head to link to, what was acknowledged, and
+//! whether a chain may go on. A chain is with one lane at a time, but not always with the same.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chain::{Hash, Head, Stored};
 use uuid::Uuid;
@@ -14,8 +15,14 @@ const LOCKED_BATCHES: u32 = 64;
 /// acknowledged there.
 const CHAINS: usize = 65_536;
 
+/// Clones are of the same heads: give one to each lane of a process.
+#[derive(Clone, Default)]
+pub struct Heads {
+    table: Arc<Mutex<Table>>,
+}
+
 #[derive(Default)]
-pub(super) struct Heads {
+struct Table {
     chains: HashMap<Key, Known>,
     uses: u64,
 }
@@ -46,23 +53,29 @@ pub(super) enum Loading {
 }
 
 impl Heads {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Each call leaves the table whole, so a panic elsewhere does not spoil it.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn current(&self, key: &Key) -> Option<(u32, Head)> {
-        self.chains.get(key)?.current
+        self.table().chains.get(key)?.current
     }
 
     pub(super) fn is_stopped(&self, key: &Key) -> bool {
-        self.chains.get(key).is_some_and(|known| known.stopped)
+        let table = self.table();
+        table.chains.get(key).is_some_and(|known| known.stopped)
     }
 
     pub(super) fn wants_lock(&self, key: &Key) -> bool {
-        self.chains
-            .get(key)
-            .is_some_and(|known| known.locked_batches > 0)
+        let table = self.table();
+        let known = table.chains.get(key);
+        known.is_some_and(|known| known.locked_batches > 0)
     }
 
     /// The last entry acknowledged.
     pub(super) fn acknowledged(&self, key: &Key) -> Option<Place> {
-        let (generation, head) = self.chains.get(key)?.acknowledged?;
+        let (generation, head) = self.table().chains.get(key)?.acknowledged?;
         Some(Place {
             generation,
             seq: head.size - 1,
@@ -71,11 +84,9 @@ impl Heads {
     }
 
     /// Takes a head as the database has it now, if it extends what was acknowledged.
-    pub(super) fn loaded(&mut self, key: &Key, loaded: Option<Loaded>) -> Loading {
-        self.uses += 1;
-        let used = self.uses;
-        let known = self.chains.entry(key.clone()).or_default();
-        known.used = used;
+    pub(super) fn loaded(&self, key: &Key, loaded: Option<Loaded>) -> Loading {
+        let mut table = self.table();
+        let known = table.used(key.clone());
         known.current = None;
         let gone = known.read_back.is_some() && loaded.is_none();
         if gone
@@ -89,7 +100,7 @@ impl Heads {
             return Loading::RolledBack;
         }
         let Some(loaded) = loaded else {
-            self.chains.remove(key);
+            table.chains.remove(key);
             return Loading::Missing;
         };
         if let Some(read_back) = known.read_back.take() {
@@ -97,23 +108,21 @@ impl Heads {
             return Loading::Again;
         }
         known.current = Some((loaded.generation, loaded.head));
-        self.forget_oldest();
+        table.forget_oldest();
         Loading::Usable
     }
 
     /// A batch was committed: its head is acknowledged from here on.
-    pub(super) fn won(&mut self, key: &Key, generation: u32, head: Head) {
-        self.uses += 1;
-        let used = self.uses;
-        let known = self.chains.entry(key.clone()).or_default();
-        known.used = used;
+    pub(super) fn won(&self, key: &Key, generation: u32, head: Head) {
+        let mut table = self.table();
+        let known = table.used(key.clone());
         known.current = Some((generation, head));
         known.acknowledged = Some((generation, head));
         known.locked_batches = known.locked_batches.saturating_sub(1);
     }
 
     /// An entry is about to be acknowledged because its row was read back.
-    pub(super) fn read_back(&mut self, tenant: Uuid, stored: &Stored) {
+    pub(super) fn read_back(&self, tenant: Uuid, stored: &Stored) {
         let key = Key {
             tenant,
             partition: Arc::from(stored.partition.as_str()),
@@ -123,10 +132,8 @@ impl Heads {
             hash: stored.hash,
             received_at: stored.received_at,
         };
-        self.uses += 1;
-        let used = self.uses;
-        let known = self.chains.entry(key).or_default();
-        known.used = used;
+        let mut table = self.table();
+        let known = table.used(key);
         let later = |(generation, before): (u32, Head)| {
             (generation, before.size) < (stored.generation, head.size)
         };
@@ -138,36 +145,50 @@ impl Heads {
     }
 
     /// These are about to be linked to: what is read beside them must not push them out.
-    pub(super) fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) {
-        self.uses += 1;
+    pub(super) fn touch<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
+        let mut table = self.table();
+        table.uses += 1;
+        let uses = table.uses;
         for key in keys {
-            if let Some(known) = self.chains.get_mut(key) {
-                known.used = self.uses;
+            if let Some(known) = table.chains.get_mut(key) {
+                known.used = uses;
             }
         }
     }
 
     /// A lock that is not to be had: the compare-and-swap needs none, so it goes on without.
-    pub(super) fn without_lock<'a>(&mut self, keys: impl Iterator<Item = &'a Key>) {
+    pub(super) fn without_lock<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
+        let mut table = self.table();
         for key in keys {
-            if let Some(known) = self.chains.get_mut(key) {
+            if let Some(known) = table.chains.get_mut(key) {
                 known.locked_batches = 0;
             }
         }
     }
 
     /// Another replica was faster.
-    pub(super) fn lost(&mut self, key: &Key) {
-        let known = self.chains.entry(key.clone()).or_default();
+    pub(super) fn lost(&self, key: &Key) {
+        let mut table = self.table();
+        let known = table.chains.entry(key.clone()).or_default();
         known.current = None;
         known.locked_batches = LOCKED_BATCHES;
     }
 
-    /// The connection is gone: every head may have moved.
-    pub(super) fn unload(&mut self) {
-        for known in self.chains.values_mut() {
+    /// A connection is gone: every head may have moved, for another lane's chains as well if it was the
+    /// database that went.
+    pub(super) fn unload(&self) {
+        for known in self.table().chains.values_mut() {
             known.current = None;
         }
+    }
+}
+
+impl Table {
+    fn used(&mut self, key: Key) -> &mut Known {
+        self.uses += 1;
+        let known = self.chains.entry(key).or_default();
+        known.used = self.uses;
+        known
     }
 
     fn forget_oldest(&mut self) {

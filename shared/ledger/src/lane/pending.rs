@@ -27,6 +27,8 @@ pub(super) struct Pending {
     pub(super) in_doubt: bool,
     /// Connections lost with this request.
     pub(super) losses: u32,
+    /// Statements with this request that failed for a reason that passes.
+    pub(super) setbacks: u32,
     /// What those attempts would have stored, to tell their receipts from earlier ones.
     attempts: Vec<(usize, Hash)>,
 }
@@ -46,6 +48,7 @@ impl Pending {
             probe_all: false,
             in_doubt: false,
             losses: 0,
+            setbacks: 0,
             attempts: Vec::new(),
         }
     }

@@ -19,8 +19,9 @@ impl Lane {
         match (waiting, reply) {
             (waiting, Reply::Failed(failure)) => self.failed(now, waiting, failure),
             (Waiting::Connect, Reply::Connected) => {
+                // A server that lets one in and then refuses to write counts on as lost: only a
+                // commit shows that all is well again.
                 self.connected = true;
-                self.failures = 0;
                 // It may be another server.
                 self.clock = Clock::default();
             }
@@ -82,7 +83,9 @@ impl Lane {
         } else {
             Step::Link
         };
-        self.work.push_front(Group { pendings, step });
+        let mut group = Group::new(pendings);
+        group.step = step;
+        self.work.push_front(group);
     }
 
     fn swapped(&mut self, mut batch: Batch, won: &[usize], taken: &[usize]) {
@@ -163,14 +166,12 @@ impl Lane {
             Failure::Transient(_) | Failure::Refused(_) | Failure::IdTaken(_)
                 if matches!(waiting, Waiting::Unlock) => {}
             Failure::Transient(error) => {
-                self.failures += 1;
-                self.paused_until = now.steady + pause(self.failures);
                 self.last_error = Some(error);
                 // Perhaps a lock whose holder is gone and not yet known to be.
                 if let Waiting::Load(_, keys) = &waiting {
                     self.heads.without_lock(keys.iter());
                 }
-                self.put_back(waiting, |lane, pendings| lane.again(pendings, Vec::new()));
+                self.put_back(waiting, |lane, pendings| lane.set_back(now, pendings));
             }
             // Seen again with every id probed, the other transaction may still be at work.
             Failure::IdTaken(error) if waiting.probed_all() => {
@@ -195,6 +196,30 @@ impl Lane {
         sent(self, pendings);
     }
 
+    /// The first time together and soon, since most such reasons are gone by then. From then on each
+    /// chain by itself and behind the others, which one locked head must not hold up.
+    fn set_back(&mut self, now: Now, mut pendings: Vec<Pending>) {
+        let mut setbacks = 0;
+        for pending in &mut pendings {
+            pending.setbacks += 1;
+            setbacks = setbacks.max(pending.setbacks);
+        }
+        if setbacks == 1 {
+            self.paused_until = now.steady + pause(1);
+            return self.again(pendings, Vec::new());
+        }
+        let mut chains: BTreeMap<Key, Vec<Pending>> = BTreeMap::new();
+        for pending in pendings {
+            let chain = chains.entry(pending.key.clone()).or_default();
+            chain.push(pending);
+        }
+        for pendings in chains.into_values() {
+            let mut group = Group::new(pendings);
+            group.not_before = now.steady + pause(setbacks);
+            self.work.push_back(group);
+        }
+    }
+
     /// One request that the database refuses must not take others with it.
     fn bisect(&mut self, mut pendings: Vec<Pending>, error: &Arc<sqlx::Error>) {
         self.last_error = Some(Arc::clone(error));
@@ -208,9 +233,7 @@ impl Lane {
     }
 
     fn lost(&mut self, waiting: Waiting, error: Arc<sqlx::Error>) {
-        if matches!(waiting, Waiting::Connect) {
-            self.failures += 1;
-        }
+        self.failures += 1;
         self.last_error = Some(error);
         self.connected = false;
         self.held.clear();

@@ -116,6 +116,98 @@ async fn a_full_queue_refuses_at_once_and_a_locked_chain_delays_nobody_for_ever(
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_locked_chain_delays_only_itself(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let mut config = database.config();
+    config.lanes = 1;
+    let ledger = Ledger::start(config).await.unwrap();
+    let tenants = ["acme", "acme-eu", "other"].map(tenant);
+    for tenant in &tenants {
+        append(&ledger, tenant, "default", vec![entry("default", 0)])
+            .await
+            .unwrap();
+    }
+    let mut holder = database.pool.begin().await.unwrap();
+    sqlx::query("select from ledger.chains where tenant = $1 for update")
+        .bind(tenants[0].id)
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let mut locked = JoinSet::new();
+    let mut free = JoinSet::new();
+    for n in 1..40 {
+        for (index, tenant) in tenants.iter().enumerate() {
+            let (ledger, tenant) = (ledger.clone(), tenant.clone());
+            let appends = if index == 0 { &mut locked } else { &mut free };
+            let entries = vec![entry("default", n)];
+            appends.spawn(async move { append(&ledger, &tenant, "default", entries).await });
+        }
+    }
+    // All of the others, while the lock is held.
+    for answer in free.join_all().await {
+        answer.unwrap();
+    }
+    assert!(locked.try_join_next().is_none());
+    holder.rollback().await.unwrap();
+    for answer in locked.join_all().await {
+        answer.unwrap();
+    }
+    verify(&database.pool, &tenants.each_ref()).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_that_refuses_to_write_is_not_connected_to_without_a_pause(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let mut config = database.config();
+    config.lanes = 1;
+    config.append_timeout = Duration::from_secs(2);
+    let ledger = Ledger::start(config).await.unwrap();
+    let acme = tenant("acme");
+    append(&ledger, &acme, "default", vec![entry("default", 0)])
+        .await
+        .unwrap();
+    let read_only = async |on: bool| {
+        let statement = format!(
+            "do $$ begin execute format('alter database %I set default_transaction_read_only = {on}', current_database()); end $$"
+        );
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&database.pool)
+            .await
+            .unwrap();
+    };
+    // As a standby behaves that took the place of the server: it lets one in, and reads.
+    read_only(true).await;
+    let kill = "select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and application_name = 'ledger lane'";
+    sqlx::query(kill).execute(&database.pool).await.unwrap();
+    let sessions =
+        "select sum(sessions)::int8 from pg_stat_database where datname = current_database()";
+    let before = scalar(&database.pool, sessions).await;
+    let refused = append(&ledger, &acme, "default", vec![entry("default", 1)]).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Error::Unavailable(Some(_)) | Error::Unknown(_))
+        ),
+        "{refused:?}"
+    );
+    let connected = scalar(&database.pool, sessions).await - before;
+    assert!(
+        (1..20).contains(&connected),
+        "{connected} connections in two seconds"
+    );
+
+    sqlx::raw_sql("set default_transaction_read_only = off; do $$ begin execute format('alter database %I reset default_transaction_read_only', current_database()); end $$")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    append(&ledger, &acme, "default", vec![entry("default", 2)])
+        .await
+        .unwrap();
+    verify(&database.pool, &[&acme]).await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn several_lanes_and_replicas_take_their_locks_in_one_order(pool: PgPool) {
     let database = Database::new(pool).await;
     let mut ledgers = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chain::{Chain, Entry, Head, Salt, Timestamp};
 use ledger::Tenant;
-use ledger::lane::{Command, Failure, Key, Lane, Now, Reply, Request, Ticket};
+use ledger::lane::{Command, Failure, Heads, Key, Lane, Now, Reply, Request, Ticket};
 
 use crate::database::{Database, SessionId, error};
 use crate::entries::{PARTITIONS, TENANTS, code, entries};
@@ -27,8 +27,11 @@ struct Faults {
     stall: usize,
 }
 
+/// A lane with its connection. Lanes of one process share what they know of heads, and a chain is
+/// with one of them at a time.
 pub(crate) struct Replica {
     lane: Lane,
+    process: usize,
     session: Option<SessionId>,
     /// The command that the database does not execute itself.
     connecting: bool,
@@ -104,7 +107,8 @@ impl World {
             let partition = Arc::from(PARTITIONS[1]);
             database.add_chain(Key { tenant, partition }, Head::empty(&chain));
         }
-        let replicas = 2 + random.below(2);
+        let processes = 2 + random.below(2);
+        let lanes = 1 + random.below(2);
         let calm = faults.lost
             + faults.transient
             + faults.restore
@@ -126,20 +130,24 @@ impl World {
             poisoned_salts: HashSet::new(),
             verdict: Verdict::default(),
         };
-        for _ in 0..replicas {
+        for process in 0..processes {
             // Now and then a host whose clock is wrong: nothing of it may be accepted.
             let skew = match world.random.below(20) {
                 0 => 20_000_000,
                 n => i64::try_from(n).unwrap() * 100_000 - 1_000_000,
             };
-            world.replicas.push(Replica {
-                lane: lane(),
-                session: None,
-                connecting: false,
-                skew,
-                incarnation: 0,
-                clients: HashSet::new(),
-            });
+            let heads = Heads::default();
+            for _ in 0..lanes {
+                world.replicas.push(Replica {
+                    lane: lane(&heads),
+                    process,
+                    session: None,
+                    connecting: false,
+                    skew,
+                    incarnation: 0,
+                    clients: HashSet::new(),
+                });
+            }
         }
         world
     }
@@ -239,6 +247,11 @@ impl World {
         }
         let shut_out = self.random.chance(30);
         let skewed = self.replicas[replica].skew > 5_000_000;
+        let key = Key {
+            tenant,
+            partition: Arc::from(PARTITIONS[partition]),
+        };
+        let replica = self.lane_of(&key, replica);
         let reasons = [
             (shut_out, Reason::ShutOut),
             (poison, Reason::Poison),
@@ -250,10 +263,7 @@ impl World {
         let posted = Posted {
             reasons,
             undisturbed: self.calm && patience == 10_000,
-            key: Key {
-                tenant,
-                partition: Arc::from(PARTITIONS[partition]),
-            },
+            key,
             entries: posted.into(),
             salts,
             replica,
@@ -275,6 +285,17 @@ impl World {
         let replica = &mut self.replicas[replica];
         replica.clients.insert(ticket);
         replica.lane.submit(request);
+    }
+
+    /// The lane of this process that has requests of the chain, or else this one.
+    fn lane_of(&self, key: &Key, replica: usize) -> usize {
+        let process = self.replicas[replica].process;
+        let at_work = |(_, other): &(usize, &Replica)| {
+            let mut tickets = other.clients.iter();
+            other.process == process && tickets.any(|ticket| self.requests[ticket].key == *key)
+        };
+        let mut lanes = self.replicas.iter().enumerate();
+        lanes.find(at_work).map_or(replica, |(lane, _)| lane)
     }
 
     /// Brings a replica, or its statement, one step further.
@@ -374,14 +395,17 @@ impl World {
 
     /// The process dies with everything it knew; its clients hear nothing.
     fn crash(&mut self, replica: usize) {
-        if let Some(session) = self.replicas[replica].session.take() {
-            self.orphans.push(session);
+        let process = self.replicas[replica].process;
+        let heads = Heads::default();
+        for replica in &mut self.replicas {
+            if replica.process == process {
+                self.orphans.extend(replica.session.take());
+                replica.lane = lane(&heads);
+                replica.connecting = false;
+                replica.incarnation += 1;
+                replica.clients.clear();
+            }
         }
-        let replica = &mut self.replicas[replica];
-        replica.lane = lane();
-        replica.connecting = false;
-        replica.incarnation += 1;
-        replica.clients.clear();
     }
 
     /// The database goes back to an earlier state.
@@ -411,6 +435,6 @@ impl World {
     }
 }
 
-fn lane() -> Lane {
-    Lane::new(ORIGIN.to_owned(), 1 << 20)
+fn lane(heads: &Heads) -> Lane {
+    Lane::new(ORIGIN.to_owned(), 1 << 20, heads.clone())
 }

@@ -84,9 +84,11 @@ fn whatever_is_read_as_a_position_is_one() {
                 assert_eq!(follow.after.unwrap().encode(), text);
             }
         }
-        assert!(Follow::parse(&format!("after={}", engine.encode(&bytes[..place]))).is_err() || {
-            let kept = Follow::parse(&format!("after={}", engine.encode(&bytes[..place])));
-            kept.unwrap().after.unwrap().encode() == engine.encode(&bytes[..place])
-        });
+        assert!(
+            Follow::parse(&format!("after={}", engine.encode(&bytes[..place]))).is_err() || {
+                let kept = Follow::parse(&format!("after={}", engine.encode(&bytes[..place])));
+                kept.unwrap().after.unwrap().encode() == engine.encode(&bytes[..place])
+            }
+        );
     }
 }
