@@ -37,6 +37,12 @@ pub(crate) struct Place {
     entries: usize,
 }
 
+/// Why a lane does not take a request.
+pub(crate) enum Refused {
+    Full,
+    Stopped,
+}
+
 impl Lanes {
     pub(crate) fn new(senders: Vec<mpsc::Sender<Submission>>) -> Self {
         let entries = vec![0; senders.len()];
@@ -59,13 +65,13 @@ impl Lanes {
         !self.senders.iter().any(mpsc::Sender::is_closed)
     }
 
-    /// Sends a request of so many entries to the lane of its chain.
+    /// Sends a request of so many entries to the lane of its chain, which may have no room for it.
     pub(crate) fn send(
         &self,
         key: Key,
         entries: usize,
         submission: impl FnOnce(Place) -> Submission,
-    ) -> Result<(), TrySendError<Submission>> {
+    ) -> Result<(), Refused> {
         let lane = lock(&self.places).take(&key, entries);
         let place = Place {
             places: Arc::clone(&self.places),
@@ -73,7 +79,11 @@ impl Lanes {
             lane,
             entries,
         };
-        self.senders[lane].try_send(submission(place))
+        let sent = self.senders[lane].try_send(submission(place));
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Closed(_) => Refused::Stopped,
+        })
     }
 }
 

@@ -31,7 +31,7 @@ pub use config::Config;
 use driver::{Driver, Submission};
 pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
 use lane::{Heads, Key, Lane, Request};
-use lanes::Lanes;
+use lanes::{Lanes, Refused};
 pub use migrate::migrate;
 pub use read::{Audit, AuditPage, IdRow, Limit, Order, Range, Scan, Times, Window};
 
@@ -252,8 +252,8 @@ impl Ledger {
             .lanes
             .send(key, count, submission)
             .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => append::Error::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => append::Error::Unavailable(None),
+                Refused::Full => append::Error::Overloaded,
+                Refused::Stopped => append::Error::Unavailable(None),
             })?;
         match tokio::time::timeout(self.shared.patience, answered).await {
             Ok(Ok(answer)) => answer,

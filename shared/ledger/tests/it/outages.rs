@@ -197,7 +197,7 @@ async fn a_database_that_refuses_to_write_is_not_connected_to_without_a_pause(po
         "{connected} connections in two seconds"
     );
 
-    sqlx::raw_sql("set default_transaction_read_only = off; do $$ begin execute format('alter database %I reset default_transaction_read_only', current_database()); end $$")
+    sqlx::raw_sql("begin read write; do $$ begin execute format('alter database %I reset default_transaction_read_only', current_database()); end $$; commit")
         .execute(&database.pool)
         .await
         .unwrap();
