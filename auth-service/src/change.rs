@@ -66,7 +66,7 @@ impl State {
 
     /// The second half: the transaction.
     pub(crate) async fn open(&self, caller: &Caller, permission: Permission) -> Result<Change> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.transaction().await?;
         let standing = standing(&mut tx, caller)
             .await?
             .ok_or_else(|| Error::unauthorized("principal_disabled"))?;

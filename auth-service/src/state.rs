@@ -112,6 +112,15 @@ impl State {
         &self.0.access
     }
 
+    /// Begins a transaction. In a task of its own: a `begin` that is dropped before its reply, by a client that gave up, would put its
+    /// connection back inside the transaction, and what somebody else does on it next would be lost. The task goes on to the reply, and
+    /// dropping what it then holds rolls back.
+    pub(crate) async fn transaction(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let pool = self.0.pool.clone();
+        let begin = tokio::spawn(async move { pool.begin().await });
+        begin.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
     /// Commits, and wakes the delivery of what was written to the outbox.
     pub(crate) async fn commit(&self, tx: Transaction<'static, Postgres>) -> sqlx::Result<()> {
         tx.commit().await?;

@@ -196,7 +196,7 @@ impl State {
 
     /// Acknowledged: nothing is owed for it any more, and what waited for it may go on. Dying before this commits posts it again, which changes nothing.
     async fn settle(&self, tenant: Uuid, owed: &Owed) -> sqlx::Result<()> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.transaction().await?;
         sqlx::query!(
             "update auth.break_glass set granted_at = now(), expires_at = now() + make_interval(secs => $3)
              where tenant_id = $1 and entry_id = $2 and granted_at is null",

@@ -57,7 +57,7 @@ impl State {
     pub async fn report_failures(&self, before: OffsetDateTime) -> anyhow::Result<usize> {
         let mut reported = 0;
         loop {
-            let mut tx = self.pool().begin().await?;
+            let mut tx = self.transaction().await?;
             let row = sqlx::query_as!(
                 Failures,
                 "select account, address, minute, tenant_id, user_id, user_agent, count

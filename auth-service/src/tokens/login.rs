@@ -161,7 +161,7 @@ async fn succeed(
     mut found: Found,
     verified: Option<String>,
 ) -> Result<Tokens> {
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     // The lock keeps a password change or deactivation out until this sign-in is there to be revoked by it.
     let current = sqlx::query!(
         "select roles, not_before from auth.users

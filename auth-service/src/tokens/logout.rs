@@ -38,7 +38,7 @@ pub(crate) async fn logout(
     let Some(presented) = refresh_token::parse(&logout.refresh_token) else {
         return Ok(StatusCode::NO_CONTENT);
     };
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     let family = sqlx::query!(
         "select f.seed, f.tenant_id, f.user_id, u.username
          from auth.refresh_families f

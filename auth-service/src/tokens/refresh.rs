@@ -58,7 +58,7 @@ pub(crate) async fn refresh(
 ) -> Result<impl IntoResponse> {
     let invalid = || Error::unauthorized("invalid_refresh_token");
     let presented = refresh_token::parse(&refresh.refresh_token).ok_or_else(invalid)?;
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     let family = lock(&mut tx, presented.family).await?.ok_or_else(invalid)?;
     if !presented.is_genuine(state.secret(), &family.seed) || !family.alive {
         return Err(invalid());

@@ -67,7 +67,7 @@ pub(crate) async fn accept(
         .hasher()
         .hash(charge.payer(), acceptance.password)
         .await?;
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     // The tenant first: an operator who makes an admin waits here, and then sees that one has accepted; one who suspends it waits too,
     // or has done so while the password was hashed.
     let tenant = lock_tenant(&mut tx, found.tenant_id).await?;

@@ -77,7 +77,7 @@ pub(crate) async fn password(
         .hasher()
         .hash(charge.payer(), change.new_password)
         .await?;
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     let changed = sqlx::query!(
         "update auth.users set password_hash = $4, updated_at = now()
          where tenant_id is not distinct from $1 and id = $2 and status = 'active'

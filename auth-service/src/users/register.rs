@@ -75,7 +75,7 @@ pub(crate) async fn register(
         .hasher()
         .hash(charge.payer(), request.password)
         .await?;
-    let mut tx = state.pool().begin().await?;
+    let mut tx = state.transaction().await?;
     // Hashing takes its time: what holds is what the tenant says now, and until the commit.
     lock_tenant(&mut tx, &request.tenant_code).await?;
     let (tenant, registration) = open_tenant(&mut *tx, &request.tenant_code, email).await?;

@@ -6,6 +6,7 @@ mod bootstrap;
 mod break_glass;
 mod changes;
 mod forge;
+mod given_up;
 mod installation;
 mod keys;
 mod login;

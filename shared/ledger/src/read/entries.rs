@@ -12,13 +12,21 @@ use crate::{Error, Ledger, Tenant};
 
 /// Begins a transaction in which the views show this tenant. The id is formatted from a UUID, so it
 /// needs no quoting.
+///
+/// In a task of its own: a `begin` that is dropped before its reply, by a client that gave up, would
+/// leave its connection inside the transaction and with the tenant set, and put it back like that.
+/// The task goes on to the reply, and dropping what it then holds rolls back.
 pub(super) async fn begin(
     ledger: &Ledger,
     tenant: &Tenant,
 ) -> Result<Transaction<'static, Postgres>, Error> {
     let statement = format!("begin read only; set local ledger.tenant = '{}'", tenant.id);
-    let beginning = ledger.shared.readers.begin_with(AssertSqlSafe(statement));
-    beginning.await.map_err(Error::from_sqlx)
+    let readers = ledger.shared.readers.clone();
+    let begin = async move { readers.begin_with(AssertSqlSafe(statement)).await };
+    match tokio::spawn(begin).await {
+        Ok(begun) => begun.map_err(Error::from_sqlx),
+        Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+    }
 }
 
 pub(super) fn count(rows: u32) -> i64 {

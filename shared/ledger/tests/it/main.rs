@@ -6,6 +6,7 @@ mod appending;
 mod auditing;
 mod database;
 mod following;
+mod given_up;
 mod independent;
 mod outages;
 mod paging;
