@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// Bytes of open and unwritten records of one tenant, and of all.
 const TENANT_SHARE: usize = 256 << 10;
 const SHARE: usize = 16 << 20;
-/// How long a stop tries to write what is left, and how long it waits between two tries.
+/// How long a stop tries to write what is left, in all, and how long it waits between two tries.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -50,6 +50,8 @@ struct Held {
     windows: Windows,
     /// Closed and not yet acknowledged; each keeps its id, so that writing it twice is harmless.
     closed: VecDeque<Record>,
+    /// Closed ones that somebody is writing now.
+    in_hand: usize,
     shares: Shares,
 }
 
@@ -138,21 +140,55 @@ impl AccessRecords {
         }
     }
 
-    fn next(&self) -> Option<Record> {
+    fn next(&self) -> Option<InHand<'_>> {
         let mut held = self.held();
         let record = held.closed.pop_front()?;
-        held.shares.give_back(record.tenant.id, record.body.len());
-        Some(record)
-    }
-
-    fn give_back(&self, record: Record) {
-        let mut held = self.held();
-        held.shares.take(record.tenant.id, record.body.len());
-        held.closed.push_back(record);
+        held.in_hand += 1;
+        Some(InHand {
+            records: self,
+            record: Some(record),
+        })
     }
 
     fn waiting(&self) -> usize {
         self.held().closed.len()
+    }
+
+    /// Waiting and in hand.
+    fn unwritten(&self) -> usize {
+        let held = self.held();
+        held.closed.len() + held.in_hand
+    }
+}
+
+/// A record that is being written. It goes back to the others unless it was: also when the writing is given up in the middle, and
+/// then a second write under the same id changes nothing.
+struct InHand<'a> {
+    records: &'a AccessRecords,
+    record: Option<Record>,
+}
+
+impl InHand<'_> {
+    /// Writes it; on failure it stays in hand.
+    async fn write(&mut self, state: &State) -> Result<(), ledger::append::Error> {
+        if let Some(record) = &self.record {
+            write(state, record).await?;
+        }
+        if let Some(record) = self.record.take() {
+            let mut held = self.records.held();
+            held.shares.give_back(record.tenant.id, record.body.len());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        let mut held = self.records.held();
+        held.in_hand -= 1;
+        if let Some(record) = self.record.take() {
+            held.closed.push_back(record);
+        }
     }
 }
 
@@ -220,19 +256,18 @@ pub(crate) async fn close_and_write(state: &State, tenant: Option<Uuid>) {
     }
 }
 
-/// Each record is tried once; what fails waits for the next time. A crash between the append and
-/// the end of this loop repeats nothing, since the next process has nothing to repeat.
+/// Each record is tried once; what fails waits for the next time, and so does what is in hand when
+/// this is dropped. A crash between the append and the end of this loop repeats nothing, since the
+/// next process has nothing to repeat.
 async fn write_closed(state: &State) {
     let records = state.access_records();
     for _ in 0..records.waiting() {
-        let Some(record) = records.next() else { return };
-        match write(state, &record).await {
-            Ok(()) => {}
-            // Kept whatever the reason: when its tenant's share is full, reads wait for it.
-            Err(error) => {
-                tracing::warn!(%error, "an access record waits");
-                records.give_back(record);
-            }
+        let Some(mut record) = records.next() else {
+            return;
+        };
+        // Kept whatever the reason: when its tenant's share is full, reads wait for it.
+        if let Err(error) = record.write(state).await {
+            tracing::warn!(%error, "an access record waits");
         }
     }
 }
@@ -250,7 +285,7 @@ async fn write(state: &State, record: &Record) -> Result<(), ledger::append::Err
     state.append(append).await.map(drop)
 }
 
-/// Until `shutdown`, then once more with everything.
+/// Until `shutdown`, then once more with everything. A stop never waits for a write that hangs.
 pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -259,20 +294,23 @@ pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
             () = shutdown.wait() => break,
             _ = ticks.tick() => {}
         }
-        state
-            .access_records()
-            .close(|_, opened| opened.elapsed() >= WINDOW);
-        write_closed(state).await;
+        let records = state.access_records();
+        records.close(|_, opened| opened.elapsed() >= WINDOW);
+        tokio::select! {
+            () = shutdown.wait() => break,
+            () = write_closed(state) => {}
+        }
     }
     let last = async {
-        close_and_write(state, None).await;
-        while state.access_records().waiting() > 0 {
+        state.access_records().close(|_, _| true);
+        write_closed(state).await;
+        while state.access_records().unwritten() > 0 {
             tokio::time::sleep(LAST_PAUSE).await;
-            close_and_write(state, None).await;
+            write_closed(state).await;
         }
     };
     if tokio::time::timeout(LAST_PATIENCE, last).await.is_err() {
-        let lost = state.access_records().waiting();
+        let lost = state.access_records().unwritten();
         tracing::error!(lost, "access records could not be written before the stop");
     }
 }

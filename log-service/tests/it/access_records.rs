@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Executor as _;
+use sqlx::{Executor as _, PgConnection};
 
 use crate::auth::{A, A_B};
 use crate::world::{EVERYTHING, World};
@@ -217,5 +217,86 @@ async fn memory_for_records_is_bounded_and_full_memory_is_written() {
     world.state.write_access_records().await;
     let recorded = world.recorded(&auditor, "trail.list").await;
     assert_eq!(recorded.len(), 300);
+    world.end().await;
+}
+
+/// Two closed records that could not be written yet, and a lock on which the next try hangs.
+async fn hang(world: &World) -> PgConnection {
+    for tenant in [A, A_B] {
+        let auditor = world.auth.user(tenant, "auditor");
+        world.get(&auditor, "/api/v1/logs").await.is(200);
+    }
+    let mut database = world.superuser().await;
+    let outage = "create function refuse_records() returns trigger language plpgsql as
+        $$ begin raise exception 'no records today'; end $$;
+        create trigger no_records before insert on ledger.entries for each row
+        when (new.partition = 'system') execute function refuse_records()";
+    database.execute(outage).await.unwrap();
+    world.state.write_access_records().await;
+    let lock = "drop trigger no_records on ledger.entries;
+        begin; lock table ledger.entries in access exclusive mode";
+    database.execute(lock).await.unwrap();
+    database
+}
+
+/// Until a statement waits for the lock.
+async fn until_hung(database: &mut PgConnection) {
+    let waits = "select exists (select from pg_stat_activity
+        where pg_backend_pid() = any(pg_blocking_pids(pid)))";
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let waiting = async {
+        loop {
+            ticks.tick().await;
+            let there = sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *database);
+            if there.await.unwrap() {
+                return;
+            }
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("the records are tried again at the start");
+}
+
+#[tokio::test]
+async fn a_record_in_hand_at_a_stop_is_written_once() {
+    let world = World::start().await;
+    let mut database = hang(&world).await;
+    let shutdown = service::Shutdown::new();
+    let beside = tokio::spawn(log_service::run(world.state.clone(), shutdown.clone()));
+    until_hung(&mut database).await;
+    shutdown.begin();
+    database.execute("commit").await.unwrap();
+    beside.await.unwrap();
+    let count = "select count(*) from ledger.entries where partition = 'system'";
+    let count = sqlx::query_scalar::<_, i64>(count).fetch_one(&mut database);
+    assert_eq!(count.await.unwrap(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_record_that_hangs() {
+    let world = World::start().await;
+    let backend = world.auth.service(A, EVERYTHING);
+    let mut database = hang(&world).await;
+    let shutdown = service::Shutdown::new();
+    let beside = tokio::spawn(log_service::run(world.state.clone(), shutdown.clone()));
+    until_hung(&mut database).await;
+    shutdown.begin();
+    // After the records the ledger stops, and takes no more; until then an append waits like they do.
+    let stopped = async {
+        let entry = json!({"action": "a.b", "actor": {"type": "user", "id": "u"}});
+        loop {
+            let append = world.append(&backend, &entry);
+            let answer = tokio::time::timeout(Duration::from_millis(250), append).await;
+            if let Ok(answer) = answer {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(15), stopped).await;
+    let answer = answer.expect("ten seconds are enough for what can be written");
+    assert_eq!(answer.status, 503);
+    database.execute("commit").await.unwrap();
+    beside.await.unwrap();
     world.end().await;
 }

@@ -218,3 +218,46 @@ async fn a_forged_text_hides_neither_itself_nor_the_others() {
     assert_eq!(lines[2]["corrupt"]["seq"], 2, "{}", lines[2]);
     world.stop().await.discard().await;
 }
+
+#[tokio::test]
+async fn the_head_of_an_empty_chain_is_checked_too() {
+    let world = World::start().await;
+    let (admin, auditor) = (world.auth.user(A, "admin"), world.auth.user(A, "auditor"));
+    world.create_partition(&admin, "empty").await;
+    let mut database = world.superuser().await;
+    database
+        .execute("set session_replication_role = replica")
+        .await
+        .unwrap();
+    let path = "/api/v1/partitions/empty/verify";
+    let finding = async || world.get(&auditor, path).await.is(200)["finding"].take();
+    assert_eq!(finding().await, Value::Null);
+    // A later time would be taken over by the first entry, and one before all times is none.
+    for (change, place) in [
+        ("received_at = now()", "received_at"),
+        (
+            "received_at = received_at + interval '1 microsecond'",
+            "received_at",
+        ),
+        ("received_at = now() + interval '50 years'", "received_at"),
+        ("hash = sha256('x')", "hash"),
+        ("size = 1", "size"),
+    ] {
+        let keep =
+            "create temporary table kept as select * from ledger.chains where partition = 'empty'";
+        database.execute(keep).await.unwrap();
+        let change = format!("update ledger.chains set {change} where partition = 'empty'");
+        database
+            .execute(AssertSqlSafe(change.clone()))
+            .await
+            .unwrap();
+        let found = finding().await;
+        assert_eq!(found["place"], place, "{change}: {found}");
+        assert_eq!(found["seq"], 0, "{change}: {found}");
+        let restore = "delete from ledger.chains where partition = 'empty';
+            insert into ledger.chains select * from kept; drop table kept";
+        database.execute(restore).await.unwrap();
+        assert_eq!(finding().await, Value::Null, "after {change} was undone");
+    }
+    world.stop().await.discard().await;
+}
