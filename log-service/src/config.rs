@@ -30,6 +30,9 @@ pub struct Config {
     pub allow_unsafe_server: bool,
 
     #[command(flatten)]
+    pub streams: Streams,
+
+    #[command(flatten)]
     pub auth: service::config::Auth,
 
     #[command(flatten)]
@@ -72,6 +75,19 @@ impl Default for Exports {
             export_jobs: EXPORT_JOBS,
         }
     }
+}
+
+/// How many may follow the trail live.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Streams")]
+pub struct Streams {
+    /// Live streams at once; more get 429
+    #[arg(long, env = "MAX_STREAMS", default_value_t = 4096)]
+    pub max_streams: usize,
+
+    /// Live streams of one tenant at once; more get 429
+    #[arg(long, env = "MAX_TENANT_STREAMS", default_value_t = 200)]
+    pub max_tenant_streams: usize,
 }
 
 /// Where the program on its own listens.

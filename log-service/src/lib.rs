@@ -14,8 +14,9 @@ mod read;
 mod router;
 mod schema;
 mod state;
+mod stream;
 
-pub use config::{Config, Exports as ExportsConfig};
+pub use config::{Config, Exports as ExportsConfig, Streams};
 pub use router::router;
 pub use state::State;
 
@@ -41,6 +42,13 @@ pub async fn migrate(url: &SecretString) -> anyhow::Result<()> {
 /// What this service contributes to `/readyz` and `/health`.
 pub fn health(state: &State) -> Health {
     state.health()
+}
+
+/// Ends all live streams with a reason, lets nobody follow any more, and returns when the readers are
+/// gone, within seconds. To be called as soon as a stop begins: sockets are not among the requests
+/// whose end the server waits for.
+pub async fn close_streams(state: &State) {
+    state.streams().close().await;
 }
 
 /// What runs beside the routes until `shutdown`: access records are written when their window ends,

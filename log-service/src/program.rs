@@ -90,6 +90,11 @@ impl Serve {
             ));
         }
         tracing::info!(address = %listener.local_addr()?, "log-service serves");
+        let (streams, stopping) = (state.clone(), shutdown.clone());
+        let streams = tokio::spawn(async move {
+            stopping.wait().await;
+            crate::close_streams(&streams).await;
+        });
         let health = crate::health(&state).router(state.access().clone());
         let router = service::docs::mount(
             crate::router(state),
@@ -97,6 +102,9 @@ impl Serve {
             env!("CARGO_PKG_VERSION"),
         );
         let served = service::http::serve(listener, router.merge(health), settings, shutdown).await;
+        if served.is_ok() {
+            streams.await?;
+        }
         after.begin();
         beside.await?;
         Ok(served?)

@@ -12,7 +12,7 @@ use service::{Caller, Permission};
 
 use crate::access_record::SYSTEM;
 
-fn mask(caller: &Caller) -> Mask {
+pub(crate) fn mask(caller: &Caller) -> Mask {
     if caller.may(Permission::ReadPersonal) {
         Mask::Nothing
     } else {
@@ -21,7 +21,7 @@ fn mask(caller: &Caller) -> Mask {
 }
 
 /// Whether the caller may know what is in this partition of his tenant.
-fn visible(caller: &Caller, partition: &str) -> bool {
+pub(crate) fn visible(caller: &Caller, partition: &str) -> bool {
     partition != SYSTEM || caller.may(Permission::ReadSystem)
 }
 

@@ -4,7 +4,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::State;
-use crate::{append, exports, partitions, read};
+use crate::{append, exports, partitions, read, stream};
 
 /// Every route, with the state applied; the caller merges, documents and serves.
 pub fn router(state: State) -> OpenApiRouter {
@@ -12,6 +12,7 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(append::append, read::list::list))
         .routes(routes!(append::bulk))
         .routes(routes!(exports::direct::direct))
+        .routes(routes!(stream::follow))
         .routes(routes!(read::get::get))
         .routes(routes!(read::get::evidence))
         .routes(routes!(partitions::list, partitions::create))

@@ -361,3 +361,48 @@ pub(crate) struct Paging {
     /// `not_searchable_yet`
     wait_for: Option<u64>,
 }
+
+/// One frame of a stream; `type` says which of its members it has.
+#[derive(ToSchema)]
+#[schema(as = StreamFrame)]
+pub(crate) struct Frame {
+    r#type: FrameType,
+    /// Everything up to this frame was delivered to whoever goes on with this as `after`
+    cursor: Option<String>,
+    /// Of `entry`: in reading form; without personal parts for viewers
+    entry: Option<Entry>,
+    /// Of `lagged` and `unreadable`
+    partition: Option<String>,
+    /// Of `lagged` and `unreadable`, from 2 on
+    generation: Option<u32>,
+    /// Of `lagged` and `unreadable`: the first seq
+    from: Option<u64>,
+    /// Of `lagged` and `unreadable`: the seq to stop before
+    to: Option<u64>,
+    /// Of `heartbeat`: false while the trail cannot be read, so that entries may be late
+    live: Option<bool>,
+    /// Of `authenticated`: for how long the stream may go on, in Unix seconds
+    expires_at: Option<i64>,
+    /// Of `end`: why
+    code: Option<String>,
+}
+
+/// What a frame says.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase", as = StreamFrameType)]
+pub(crate) enum FrameType {
+    /// What was behind the cursor is delivered; from here on entries come as they are committed
+    Ready,
+    Entry,
+    /// The reader was too slow: entries of this stretch, among them some that were asked for, were
+    /// left out
+    Lagged,
+    /// What is stored there is not what was recorded, or gone
+    Unreadable,
+    /// Every 15 s
+    Heartbeat,
+    /// A new token was taken
+    Authenticated,
+    /// The last frame
+    End,
+}

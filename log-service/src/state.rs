@@ -15,6 +15,7 @@ use crate::access_record::AccessRecords;
 use crate::exports::Exports;
 use crate::hint::Hints;
 use crate::read::wait::Waits;
+use crate::stream::Streams;
 
 /// Cheap to clone; one for each process.
 #[derive(Clone)]
@@ -32,11 +33,12 @@ struct Inner {
     queue: Option<Arc<dyn Queue>>,
     waits: Waits,
     exports: Exports,
+    streams: Streams,
 }
 
 impl State {
-    /// Connects to the database, which must be migrated, and starts the lanes and the pollers of
-    /// auth-service. Does not wait for auth-service.
+    /// Connects to the database, which must be migrated, and starts the lanes, the tailer and the
+    /// pollers of auth-service. Does not wait for auth-service.
     pub async fn start(config: Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
         let internal_secret = config.auth.internal.resolve()?;
         let exports = Exports::open(&config.database_url, &config.exports).await?;
@@ -49,6 +51,7 @@ impl State {
             Some(url) => Some(queue::open(url).await.context("INDEX_QUEUE_URL")?),
             None => None,
         };
+        let streams = Streams::start(config.streams, ledger.clone(), shutdown.clone());
         let access = AccessConfig {
             auth_url: config.auth.auth_url,
             issuer: config.auth.issuer,
@@ -61,6 +64,7 @@ impl State {
                 access: Access::start(access, shutdown).context("AUTH_URL")?,
                 origin: config.origin,
                 access_records: AccessRecords::default(),
+                streams,
                 hints: Hints::default(),
                 queue,
                 waits: Waits::default(),
@@ -112,6 +116,10 @@ impl State {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.inner.waits
+    }
+
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.inner.streams
     }
 
     /// Ends the open windows of access records now and writes what can be written. The service

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::table::Guard::{Internal, Public, Roles};
-use self::table::{A, L, OPEN, READS, Route, Service, TABLE};
+use self::table::{A, L, OPEN, READS, Route, STREAM, Service, TABLE};
 use crate::forge::Forge;
 use crate::system::{Answer, System};
 use crate::tenants::{Person, Tenant, tenants};
@@ -156,6 +156,7 @@ async fn right_roles_read(system: &System, of: &Tenant, operator: &str) {
             let answer = route.send(system, of, token).await;
             let expected = match route.path {
                 "/api/v1/tenants/{code}/break-glass/{id}" => StatusCode::NOT_FOUND,
+                STREAM => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,
             };
             expect(route, role, &answer, expected);
@@ -227,7 +228,11 @@ async fn suspended_and_archived(system: &System, of: &Tenant, operator: &str) {
         .await;
     for_each_allowed(system, of, "archived", |route| {
         if READS.contains(&route.method) {
-            StatusCode::OK
+            if route.path == STREAM {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::OK
+            }
         } else {
             StatusCode::FORBIDDEN
         }

@@ -8,9 +8,15 @@ mod session;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, StatusCode};
-use secrecy::ExposeSecret as _;
+use reqwest::header::{
+    CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use reqwest::{RequestBuilder, Response, StatusCode, Upgraded};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake;
+use tokio_tungstenite::tungstenite::protocol::Role;
 use url::{Url, form_urlencoded};
 
 pub(crate) use self::problem::Refused;
@@ -149,7 +155,7 @@ impl Client {
             let token = self.session.token(self).await?;
             let request = request(&self.http).bearer_auth(token.expose_secret());
             let (wait, error) = match request.send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(answer),
+                Ok(answer) if is_answer(answer.status()) => return Ok(answer),
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !renewed => {
                     // The clock may be wrong, or the login ended elsewhere.
                     renewed = true;
@@ -178,6 +184,42 @@ impl Client {
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// A WebSocket, and the credential that it was opened with.
+    pub(crate) async fn upgrade(
+        &self,
+        url: Url,
+    ) -> anyhow::Result<(WebSocketStream<Upgraded>, SecretString)> {
+        let key = handshake::client::generate_key();
+        let token = self.token().await?;
+        let request = |http: &reqwest::Client| {
+            http.get(url.clone())
+                .header(CONNECTION, "Upgrade")
+                .header(UPGRADE, "websocket")
+                .header(SEC_WEBSOCKET_VERSION, "13")
+                .header(SEC_WEBSOCKET_KEY, &key)
+        };
+        let answer = self.send(request).await?;
+        let accepted = handshake::derive_accept_key(key.as_bytes());
+        let agreed = answer.headers().get(SEC_WEBSOCKET_ACCEPT);
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS
+            || agreed.is_none_or(|agreed| agreed != accepted.as_str())
+        {
+            bail!("the server does not speak WebSocket, or something between does not let it");
+        }
+        let upgraded = answer.upgrade().await.map_err(reqwest::Error::without_url)?;
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        Ok((socket, token))
+    }
+
+    /// A credential that is good for a while.
+    pub(crate) async fn token(&self) -> anyhow::Result<SecretString> {
+        self.session.token(self).await
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Sends a request once, as nobody: logins.
@@ -211,6 +253,10 @@ impl Client {
         }
         Err(Refused::read(answer).await.into())
     }
+}
+
+fn is_answer(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 fn is_not_now(status: StatusCode) -> bool {

@@ -86,6 +86,8 @@ pub(crate) struct Up {
     pub(crate) http: service::config::Http,
     #[command(flatten)]
     pub(crate) telemetry: service::config::Telemetry,
+    #[command(flatten)]
+    pub(crate) streams: log_service::Streams,
 }
 
 /// Which server, and as whom.

@@ -1,23 +1,22 @@
 //! `veritrail tail`: the last entries, a line each, and with `-f` those that
-//! follow. Following, it asks for what each chain has grown by, so that nothing
-//! is shown twice and nothing left out.
+//! follow, over the live stream. Nothing is shown twice and nothing left out.
 
-use std::collections::BTreeMap;
+mod stream;
+
+use std::collections::HashSet;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::stream::{Event, Stream};
 use crate::client::{Client, Purpose};
 use crate::config;
-use crate::partitions;
 use crate::print::{Output, Style, one_line};
 
 /// Most entries that the server gives at once.
 const PAGE: usize = 1_000;
-const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Page {
@@ -29,7 +28,7 @@ struct Page {
 }
 
 /// Where an entry stands.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
 struct Place {
     partition: String,
     #[serde(default = "first_generation")]
@@ -42,97 +41,60 @@ fn first_generation() -> u64 {
 }
 
 pub(crate) async fn run(config: config::Tail, output: Output) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&config.connection, Purpose::Read)?;
-    let mut tail = Tail {
-        client,
-        output,
-        partition: config.partition,
-        next: BTreeMap::new(),
-    };
-    // The heads first: what comes between them and the listing is shown by following.
-    if config.follow {
-        tail.mark().await?;
-    }
-    let count = usize::try_from(config.count)?;
-    let partition = tail.partition.clone();
-    let last = tail.newest(partition.as_deref(), count, None).await?;
-    tail.show(last)?;
-    if !config.follow {
-        return Ok(ExitCode::SUCCESS);
-    }
     // One listener for the whole time, so that no Ctrl-C falls between two.
     let mut interrupts = signal(SignalKind::interrupt())?;
+    let tail = Tail {
+        client: Client::new(&config.connection, Purpose::Read)?,
+        output,
+        partition: config.partition,
+    };
+    let count = usize::try_from(config.count)?;
+    let shown = async {
+        if config.follow {
+            tail.follow(count).await
+        } else {
+            tail.last(count).await.map(drop)
+        }
+    };
     tokio::select! {
-        _ = interrupts.recv() => Ok(ExitCode::SUCCESS),
-        failed = tail.forever() => failed,
+        _ = interrupts.recv(), if config.follow => {}
+        shown = shown => shown?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 struct Tail {
     client: Client,
     output: Output,
     partition: Option<String>,
-    /// Of each chain, the first seq that was not shown.
-    next: BTreeMap<String, u64>,
 }
 
 impl Tail {
-    /// Begins to follow at the chains' heads.
-    async fn mark(&mut self) -> anyhow::Result<()> {
-        for chain in partitions::list(&self.client).await?.partitions {
-            self.next.insert(chain.partition, chain.size);
-        }
-        Ok(())
-    }
-
-    async fn forever(&mut self) -> anyhow::Result<ExitCode> {
+    /// Shows the last entries, then what comes.
+    async fn follow(&self, count: usize) -> anyhow::Result<()> {
+        // The stream first: what is committed between it and the listing comes over both.
+        let mut stream = Stream::open(&self.client, self.partition.as_deref()).await?;
+        let mut listed: HashSet<Place> = self.last(count).await?.iter().map(place).collect();
         loop {
-            tokio::time::sleep(EVERY).await;
-            self.follow().await?;
-        }
-    }
-
-    /// Shows what came since.
-    async fn follow(&mut self) -> anyhow::Result<()> {
-        let mut new = Vec::new();
-        for chain in partitions::list(&self.client).await?.partitions {
-            let wanted = self
-                .partition
-                .as_ref()
-                .is_none_or(|wanted| *wanted == chain.partition);
-            let from = self.next.get(&chain.partition).copied().unwrap_or(0);
-            if wanted && chain.size > from {
-                let most = usize::try_from(chain.size - from)?;
-                let grown = self
-                    .newest(Some(&chain.partition), most, Some(from))
-                    .await?;
-                new.extend(grown);
+            match stream.next().await? {
+                Event::Entry(entry) if listed.remove(&place(&entry)) => {}
+                Event::Entry(entry) => self.show(&entry)?,
+                Event::Unreadable(place) => self.warn(&[place]),
             }
         }
-        new.sort_by_key(|entry| (text(entry, "/received_at"), place(entry)));
-        self.show(new)
     }
 
-    /// The newest entries, oldest first: `count` of them, or all from seq `from` on.
-    async fn newest(
-        &self,
-        partition: Option<&str>,
-        count: usize,
-        from: Option<u64>,
-    ) -> anyhow::Result<Vec<Value>> {
+    /// Shows the newest entries, oldest first.
+    async fn last(&self, count: usize) -> anyhow::Result<Vec<Value>> {
         let mut entries: Vec<Value> = Vec::new();
         let mut cursor: Option<String> = None;
-        let reached = |entries: &[Value]| match from {
-            Some(from) => entries.last().is_some_and(|entry| place(entry).seq <= from),
-            None => entries.len() >= count,
-        };
-        loop {
+        while entries.len() < count {
             let mut url = self.client.url("api/v1/logs")?;
-            let limit = count.saturating_sub(entries.len()).clamp(1, PAGE);
+            let limit = (count - entries.len()).min(PAGE);
             url.query_pairs_mut()
                 .append_pair("order", "desc")
                 .append_pair("limit", &limit.to_string());
-            if let Some(partition) = partition {
+            if let Some(partition) = &self.partition {
                 url.query_pairs_mut().append_pair("partition", partition);
             }
             if let Some(cursor) = &cursor {
@@ -142,15 +104,14 @@ impl Tail {
             self.warn(&page.unreadable);
             entries.extend(page.entries);
             cursor = page.next;
-            if cursor.is_none() || reached(&entries) || count == 0 {
+            if cursor.is_none() {
                 break;
             }
         }
-        entries.retain(|entry| from.is_none_or(|from| place(entry).seq >= from));
-        if from.is_none() {
-            entries.truncate(count);
-        }
         entries.reverse();
+        for entry in &entries {
+            self.show(entry)?;
+        }
         Ok(entries)
     }
 
@@ -162,15 +123,10 @@ impl Tail {
         }
     }
 
-    fn show(&mut self, entries: Vec<Value>) -> anyhow::Result<()> {
-        for entry in entries {
-            let Place { partition, seq, .. } = place(&entry);
-            let next = self.next.entry(partition).or_default();
-            *next = (*next).max(seq + 1);
-            self.output.value(&entry)?;
-            if !self.output.json() {
-                self.output.say(&line(self.output, &entry))?;
-            }
+    fn show(&self, entry: &Value) -> anyhow::Result<()> {
+        self.output.value(entry)?;
+        if !self.output.json() {
+            self.output.say(&line(self.output, entry))?;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ const OVERHEAD: usize = 400;
 pub(crate) enum Read<'a> {
     /// A list or a page of it.
     List(&'a Filter),
+    /// A live stream, counted when it begins and again while it lasts.
+    Follow(&'a Filter),
     /// One entry by its id.
     Entry { partition: &'a str, id: Uuid },
 }
@@ -34,7 +36,8 @@ pub(super) struct Windows {
 pub(super) struct Key {
     tenant: Uuid,
     principal: Principal,
-    /// Filter terms of a list, times aside: a reader that follows the log moves them all the time.
+    action: &'static str,
+    /// Filter terms of a list or stream, times aside: a reader that follows the log moves them all the time.
     terms: Option<Vec<(String, String)>>,
     partition: Option<String>,
 }
@@ -86,8 +89,13 @@ impl Windows {
 
 impl Key {
     pub(super) fn of(tenant: Uuid, principal: Principal, read: &Read<'_>) -> Self {
+        let action = match read {
+            Read::List(_) => "trail.list",
+            Read::Follow(_) => "trail.follow",
+            Read::Entry { .. } => "trail.get",
+        };
         let (terms, partition) = match read {
-            Read::List(filter) => {
+            Read::List(filter) | Read::Follow(filter) => {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 let terms = filter
                     .terms()
@@ -99,6 +107,7 @@ impl Key {
         Self {
             tenant,
             principal,
+            action,
             terms,
             partition: partition.map(str::to_owned),
         }
@@ -136,7 +145,7 @@ fn entry(key: &Key, window: &Window) -> Value {
     let target = |partition: &String| json!({"type": "partition", "id": partition});
     json!({
         "partition": super::SYSTEM,
-        "action": if key.terms.is_some() { "trail.list" } else { "trail.get" },
+        "action": key.action,
         "activity": "read",
         "occurred_at": window.last.to_string(),
         "actor": {"type": key.principal.kind, "id": key.principal.id},

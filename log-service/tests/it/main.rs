@@ -19,5 +19,6 @@ mod partitions;
 mod replicas;
 mod routes;
 mod status;
+mod stream;
 mod tamper;
 mod world;

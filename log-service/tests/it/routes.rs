@@ -17,6 +17,8 @@ struct Route {
     may: &'static [&'static str],
 }
 
+/// Asked for as neither a WebSocket nor events: refused, but only to whoever may ask.
+const STREAM: &str = "/api/v1/logs/stream";
 const READERS: &[&str] = &["admin", "auditor", "viewer"];
 const VERIFIERS: &[&str] = &["admin", "auditor"];
 const ROUTES: &[Route] = &[
@@ -33,6 +35,11 @@ const ROUTES: &[Route] = &[
     Route {
         method: "GET",
         path: "/api/v1/logs",
+        may: READERS,
+    },
+    Route {
+        method: "GET",
+        path: STREAM,
         may: READERS,
     },
     Route {
@@ -108,7 +115,8 @@ async fn the_description_and_the_table_have_the_same_routes() {
             assert!(operations.insert(id.to_owned()), "{what}: {id} twice");
             let parameters = operation["parameters"].as_array().map_or(0, Vec::len);
             let expected = match (method.as_str(), path.as_str()) {
-                ("get", "/api/v1/logs") => 20,
+                ("get", "/api/v1/logs") => 21,
+                ("get", STREAM) => 19,
                 ("get", "/api/v1/partitions/{p}/evidence") => 4,
                 ("get", "/api/v1/partitions/{p}/verify") => 2,
                 ("get" | "post", "/api/v1/partitions") => 0,
@@ -244,7 +252,9 @@ async fn no_route_opens_without_a_good_credential_or_to_a_wrong_role() {
         }
         for (role, somebody) in &everybody {
             let answer = world.send(call(route, Some(&somebody.token), id)).await;
-            if route.may.contains(role) {
+            if route.may.contains(role) && route.path == STREAM {
+                answer.refused(400, "not_a_stream");
+            } else if route.may.contains(role) {
                 assert!(answer.status.is_success(), "{what}: {role}: {answer:?}");
             } else {
                 answer.refused(403, "forbidden");
@@ -310,6 +320,8 @@ async fn what_is_not_in_order_closes_every_route() {
         let answer = world.send(call(route, Some(&admin.token), id)).await;
         if route.method == "POST" {
             answer.refused(403, "tenant_archived");
+        } else if route.path == STREAM {
+            answer.refused(400, "not_a_stream");
         } else {
             assert_eq!(answer.status, 200, "{}: {answer:?}", route.path);
         }

@@ -1,5 +1,7 @@
 //! One log-service on one database of its own, and requests to it.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -17,6 +19,8 @@ use uuid::Uuid;
 use crate::auth::{AuthServer, ISSUER, Somebody};
 use crate::independent;
 
+/// Live streams that a tenant may have.
+pub(crate) const TENANT_STREAMS: usize = 20;
 pub(crate) const ORIGIN: &str = "audit.test";
 const SECRET: &str = "an internal secret of the tests, never used elsewhere";
 
@@ -155,6 +159,17 @@ impl World {
         replica(&self.database, &self.auth, &self.shutdown, None).await
     }
 
+    /// Serves a replica on a port of its own, for what needs a connection.
+    pub(crate) async fn serve(&self, state: &State) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = service::docs::mount(log_service::router(state.clone()), "test", "0");
+        let settings = service::http::Settings::default();
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(service::http::serve(listener, router, settings, shutdown));
+        address
+    }
+
     /// A superuser's connection to the database.
     pub(crate) async fn superuser(&self) -> PgConnection {
         self.database.connect().await
@@ -264,6 +279,10 @@ async fn replica(
         lanes: 1,
         readers: 4,
         allow_unsafe_server: true,
+        streams: log_service::Streams {
+            max_streams: 100,
+            max_tenant_streams: TENANT_STREAMS,
+        },
         auth: service::config::Auth {
             auth_url: auth.url.clone(),
             issuer: ISSUER.to_owned(),

@@ -106,6 +106,9 @@ fn partition() -> Value {
 pub(super) const A: Service = Service::Auth;
 pub(super) const L: Service = Service::Log;
 
+/// What is asked for as neither a WebSocket nor events is refused, but only to whoever may ask.
+pub(super) const STREAM: &str = "/api/v1/logs/stream";
+
 pub(super) const TABLE: &[Route] = &[
     route(A, "POST", "/api/v1/auth/token", Public, empty),
     route(A, "POST", "/api/v1/auth/refresh", Public, empty),
@@ -181,6 +184,7 @@ pub(super) const TABLE: &[Route] = &[
     route(L, "POST", "/api/v1/logs", APPEND, entry),
     route(L, "POST", "/api/v1/logs/bulk", APPEND, entries),
     route(L, "GET", "/api/v1/logs", READ, none),
+    route(L, "GET", STREAM, READ, none),
     route(L, "GET", "/api/v1/logs/{id}", READ, none),
     route(L, "GET", "/api/v1/logs/{id}/evidence", AUDIT, none),
     route(L, "GET", "/api/v1/partitions", READ, none),

@@ -73,13 +73,14 @@ pub(crate) async fn run(
         .context("cannot listen on loopback")?;
     let inner = here(inside.local_addr()?)?;
     let services = tokio::select! {
-        services = start(data, installation, &base, &inner) => services?,
+        services = start(data, installation, config.streams, &base, &inner) => services?,
         () = stop.cancelled() => return Ok(()),
     };
     let settings = config.http.settings()?;
     let mut beside = beside(config, &services, &settings).await?;
     let after = services.after.clone();
     let access = Access::from_ref(&services.log);
+    let streams = tokio::spawn(close_streams(services.log.clone(), stop.clone()));
     let router = router(services);
     let internal = service::http::serve(inside, router.clone(), settings.clone(), after.clone());
     beside.spawn(async {
@@ -115,6 +116,7 @@ pub(crate) async fn run(
     if !finished {
         let _ = serving.await;
     }
+    let _ = streams.await;
     after.begin();
     let rest = async { while beside.join_next().await.is_some() {} };
     if tokio::time::timeout(FINISHED_WITHIN, rest).await.is_err() {
@@ -127,6 +129,7 @@ pub(crate) async fn run(
 async fn start(
     data: &DataDir,
     installation: &Installation,
+    streams: log_service::Streams,
     base: &Url,
     inner: &Url,
 ) -> anyhow::Result<Services> {
@@ -161,6 +164,7 @@ async fn start(
         lanes: 4,
         readers: 8,
         allow_unsafe_server: false,
+        streams,
         auth: service::config::Auth {
             auth_url: inner.clone(),
             issuer,
@@ -220,6 +224,12 @@ async fn beside(
         services.after.clone(),
     ));
     Ok(beside)
+}
+
+/// Sockets are not among the answers that a stop waits for: they are told, and end by themselves.
+async fn close_streams(log: log_service::State, stop: CancellationToken) {
+    stop.cancelled().await;
+    log_service::close_streams(&log).await;
 }
 
 /// Waits until log-service has heard from auth-service, then asks what any load

@@ -1,0 +1,284 @@
+//! The tailer: one for each replica. While somebody follows anything it asks, every few
+//! milliseconds, for the heads of all chains that are followed, reads once what they have grown
+//! by, and hands it to all their readers. It knows nothing of what this replica appended itself:
+//! entries of all replicas come the same way. It holds no connection between two statements.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::{Ledger, Limit, Tenant};
+use query::Reach;
+use service::Shutdown;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use uuid::Uuid;
+
+use super::audience::Audience;
+use super::mailbox::Mailbox;
+use super::tails::{Behind, Tails};
+
+/// From the beginning of one look at the heads to the next.
+const TICK: Duration = Duration::from_millis(15);
+/// The same while the database does not answer.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A statement that takes longer has lost its connection.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Longest that a reader who joins waits for the ledger.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+/// Without a look at the heads for so long, readers are told that they may be behind.
+const LIVE: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Of each chain in one statement; of how many chains.
+const PAGE: Limit = Limit {
+    rows: 200,
+    bytes: 512 << 10,
+};
+const CHAINS: usize = 64;
+
+/// Up to where chains are read: partition, generation, next seq.
+pub(super) type Positions = Vec<(Arc<str>, u32, u64)>;
+
+/// A reader who wants what comes.
+pub(super) struct Join {
+    pub(super) tenant: Tenant,
+    pub(super) audience: Audience,
+    pub(super) mailbox: Arc<Mailbox>,
+    /// What he has read already; the answer is never before that.
+    pub(super) read: Positions,
+    pub(super) asked: Instant,
+    /// What is put into the mailbox begins there.
+    pub(super) answer: oneshot::Sender<Result<Positions, Refusal>>,
+}
+
+/// Why nobody can be told where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The ledger does not answer, or not in time.
+    Unavailable,
+    TooManyPartitions,
+}
+
+pub(super) enum Command {
+    Join(Join),
+    Leave { tenant: Uuid, mailbox: Arc<Mailbox> },
+}
+
+pub(super) struct Tailer {
+    ledger: Ledger,
+    commands: mpsc::UnboundedReceiver<Command>,
+    tails: Tails,
+    joins: Vec<Join>,
+    looked_at: Instant,
+    beat_at: Instant,
+    failing: bool,
+}
+
+impl Tailer {
+    pub(super) fn new(ledger: Ledger, commands: mpsc::UnboundedReceiver<Command>) -> Self {
+        let now = Instant::now();
+        Self {
+            ledger,
+            commands,
+            tails: Tails::default(),
+            joins: Vec::new(),
+            looked_at: now,
+            beat_at: now,
+            failing: false,
+        }
+    }
+
+    /// Until `shutdown`.
+    pub(super) async fn run(mut self, shutdown: Shutdown) {
+        tokio::select! {
+            () = self.tail() => {}
+            () = shutdown.wait() => {}
+        }
+    }
+
+    async fn tail(&mut self) {
+        loop {
+            if self.joins.is_empty() && self.tails.tenants.is_empty() {
+                // Nobody follows anything.
+                let Some(command) = self.commands.recv().await else {
+                    return;
+                };
+                self.take(command);
+                self.looked_at = Instant::now();
+                self.beat_at = self.looked_at + HEARTBEAT;
+            }
+            while let Ok(command) = self.commands.try_recv() {
+                self.take(command);
+            }
+            let begun = Instant::now();
+            let next = match self.tick().await {
+                Some(Progress::More) => begun,
+                Some(Progress::AtHead) => begun + TICK,
+                None => Instant::now() + PAUSE,
+            };
+            self.refuse_the_late();
+            self.beat();
+            sleep_until(next).await;
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Join(join) => self.joins.push(join),
+            Command::Leave { tenant, mailbox } => {
+                self.joins
+                    .retain(|join| !Arc::ptr_eq(&join.mailbox, &mailbox));
+                self.tails.remove(tenant, &mailbox);
+                self.forget_the_unwanted();
+            }
+        }
+    }
+
+    /// Heads, then entries, then those who join; `None` when the ledger does not answer. What was
+    /// handed on by then stays so, and the rest is asked for again.
+    async fn tick(&mut self) -> Option<Progress> {
+        for join in &self.joins {
+            self.tails.add(&join.tenant);
+        }
+        self.look().await?;
+        self.tails.end_what_cannot_go_on();
+        let behind = self.tails.behind();
+        for behind in behind.chunks(CHAINS) {
+            self.read(behind).await?;
+        }
+        self.join();
+        Some(if self.tails.behind().is_empty() {
+            Progress::AtHead
+        } else {
+            Progress::More
+        })
+    }
+
+    async fn look(&mut self) -> Option<()> {
+        let (whole, named) = self.wanted();
+        let named: Vec<(Uuid, &str)> = named
+            .iter()
+            .map(|(tenant, name)| (*tenant, name.as_str()))
+            .collect();
+        let asked = timeout(PATIENCE, self.ledger.heads_of(&whole, &named)).await;
+        let heads = self.answered(asked)?;
+        self.tails.see(&heads);
+        for join in &self.joins {
+            self.tails.add(&join.tenant).looked(&join.audience);
+        }
+        self.looked_at = Instant::now();
+        Some(())
+    }
+
+    async fn read(&mut self, behind: &[Behind]) -> Option<()> {
+        let growth: Vec<_> = behind.iter().map(Behind::growth).collect();
+        let asked = timeout(PATIENCE, self.ledger.grown(&growth, PAGE)).await;
+        let grown = self.answered(asked)?;
+        self.tails.deliver(behind, grown);
+        Some(())
+    }
+
+    /// Notes, and says once, whether the ledger answers.
+    fn answered<T>(
+        &mut self,
+        asked: Result<Result<T, ledger::Error>, tokio::time::error::Elapsed>,
+    ) -> Option<T> {
+        let error = match asked {
+            Ok(Ok(answer)) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("streams go on");
+                }
+                return Some(answer);
+            }
+            Ok(Err(error)) => anyhow::Error::new(error),
+            Err(elapsed) => anyhow::Error::new(elapsed),
+        };
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(error = format!("{error:#}"), "streams stand still");
+        }
+        None
+    }
+
+    /// Tenants of which all chains are looked at, and single chains of others.
+    fn wanted(&self) -> (Vec<Uuid>, BTreeSet<(Uuid, String)>) {
+        let joining = self
+            .joins
+            .iter()
+            .map(|join| (join.tenant.id, &join.audience));
+        let joined = self.tails.tenants.iter().flat_map(|(id, followed)| {
+            let groups = followed.groups.iter();
+            groups.map(move |group| (*id, &group.audience))
+        });
+        let (mut whole, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for (tenant, audience) in joining.chain(joined) {
+            match (audience.reach, audience.filter.partition()) {
+                (Reach::One, Some(partition)) => {
+                    named.insert((tenant, partition.to_owned()));
+                }
+                _ => {
+                    whole.insert(tenant);
+                }
+            }
+        }
+        named.retain(|(tenant, _)| !whole.contains(tenant));
+        (whole.into_iter().collect(), named)
+    }
+
+    /// Those who have read nothing beyond the tails hear from now on what comes.
+    fn join(&mut self) {
+        for join in std::mem::take(&mut self.joins) {
+            let followed = self.tails.add(&join.tenant);
+            let positions = followed.positions(&join.audience);
+            if followed.has_too_many_for(&join.audience) {
+                let _ = join.answer.send(Err(Refusal::TooManyPartitions));
+            } else if !reached(&positions, &join.read) {
+                self.joins.push(join);
+            } else if join.answer.send(Ok(positions)).is_ok() {
+                followed.join(join.audience, join.mailbox);
+            }
+        }
+        self.forget_the_unwanted();
+    }
+
+    fn refuse_the_late(&mut self) {
+        let late = |join: &mut Join| join.asked.elapsed() >= JOIN_PATIENCE;
+        for join in self.joins.extract_if(.., late) {
+            let _ = join.answer.send(Err(Refusal::Unavailable));
+        }
+        self.forget_the_unwanted();
+    }
+
+    fn forget_the_unwanted(&mut self) {
+        let joins = &self.joins;
+        self.tails.tenants.retain(|id, followed| {
+            !followed.groups.is_empty() || joins.iter().any(|join| join.tenant.id == *id)
+        });
+    }
+
+    fn beat(&mut self) {
+        let now = Instant::now();
+        if now < self.beat_at {
+            return;
+        }
+        self.beat_at = now + HEARTBEAT;
+        let live = now - self.looked_at < LIVE;
+        for followed in self.tails.tenants.values() {
+            followed.beat(live);
+        }
+    }
+}
+
+enum Progress {
+    AtHead,
+    /// There is more to read already.
+    More,
+}
+
+/// Whether the tails are nowhere behind what was read.
+fn reached(positions: &Positions, read: &Positions) -> bool {
+    read.iter().all(|(partition, generation, next)| {
+        let tail = positions.iter().find(|(name, ..)| name == partition);
+        tail.is_some_and(|(_, at, tail)| (*at, *tail) >= (*generation, *next))
+    })
+}
