@@ -21,4 +21,5 @@ mod routes;
 mod status;
 mod stream;
 mod tamper;
+mod wait;
 mod world;
