@@ -65,6 +65,8 @@ pub(crate) enum Row {
     Neighbours,
     /// Bytes on disk against bytes posted
     Disk,
+    /// Live streams: from the receipt to the delivery
+    Stream,
     /// The second start, and memory under load
     Start,
 }

@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod cpu;
 mod database;
+mod follow;
 mod http;
 mod load;
 mod preload;

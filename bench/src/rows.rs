@@ -9,6 +9,7 @@ mod replicas;
 mod single;
 mod size;
 mod start;
+mod stream;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ impl Bench<'_> {
             Row::Chains,
             Row::Verify,
             Row::Neighbours,
+            Row::Stream,
             Row::Start,
         ];
         if shared.into_iter().any(|row| self.config.wants(row)) {
@@ -119,6 +121,9 @@ impl Bench<'_> {
         }
         if self.config.wants(Row::Neighbours) {
             neighbours::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Stream) {
+            stream::measure(self, system).await?;
         }
         if self.config.wants(Row::Chains) {
             chains::measure(self, system).await?;

@@ -128,12 +128,11 @@ pub(crate) async fn follow(
             code: "bad_upgrade",
             detail: rejection.to_string(),
         })?;
-        let guest = match caller {
-            Some(caller) => Guest::Known(Box::new(Subscription::open(&state, caller, follow).await?)),
-            None => Guest::Stranger {
-                follow,
-                place: state.streams().places.take(None)?,
-            },
+        let guest = if let Some(caller) = caller {
+            Guest::Known(Box::new(Subscription::open(&state, caller, follow).await?))
+        } else {
+            let place = state.streams().places.take(None)?;
+            Guest::Stranger(Box::new((follow, place)))
         };
         return Ok(socket::accept(upgrade, state, guest));
     }
@@ -144,7 +143,9 @@ pub(crate) async fn follow(
         });
     };
     events::resume(&parts.headers, &mut follow)?;
-    Ok(events::answer(Subscription::open(&state, caller, follow).await?))
+    Ok(events::answer(
+        Subscription::open(&state, caller, follow).await?,
+    ))
 }
 
 /// Who asks; `None` for a WebSocket on which nobody has said so yet.

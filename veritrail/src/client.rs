@@ -208,7 +208,10 @@ impl Client {
         {
             bail!("the server does not speak WebSocket, or something between does not let it");
         }
-        let upgraded = answer.upgrade().await.map_err(reqwest::Error::without_url)?;
+        let upgraded = answer
+            .upgrade()
+            .await
+            .map_err(reqwest::Error::without_url)?;
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
         Ok((socket, token))
     }

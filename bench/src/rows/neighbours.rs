@@ -90,20 +90,8 @@ async fn together(
 /// A second tenant, and the API key of a service account in it.
 async fn tenant(system: &System) -> Result<String> {
     let client = system.client();
-    let operator = client.login(None, &system.credentials.operator).await?;
-    let code = "neighbour";
-    let body = json!({ "code": code, "name": "Neighbour", "admin": { "username": "admin" } });
-    let made = client.post("/api/v1/tenants", &operator, &body).await?;
-    let password = uuid::Uuid::new_v4().to_string();
-    let acceptance = json!({ "token": made["invite"]["token"], "password": password });
-    client
-        .post("/api/v1/users/invites/accept", &operator, &acceptance)
-        .await?;
-    let login = Login {
-        username: "admin".to_owned(),
-        password,
-    };
-    let admin = client.login(Some(code), &login).await?;
+    let (code, login) = admin(system, "neighbour").await?;
+    let admin = client.login(Some(&code), &login).await?;
     let body = json!({ "name": "bench" });
     let account = client
         .post("/api/v1/service-accounts", &admin, &body)
@@ -115,4 +103,22 @@ async fn tenant(system: &System) -> Result<String> {
         .as_str()
         .context("no API key of the new account")?;
     Ok(key.to_owned())
+}
+
+/// A new tenant's code, and its admin.
+pub(super) async fn admin(system: &System, code: &str) -> Result<(String, Login)> {
+    let client = system.client();
+    let operator = client.login(None, &system.credentials.operator).await?;
+    let body = json!({ "code": code, "name": "Neighbour", "admin": { "username": "admin" } });
+    let made = client.post("/api/v1/tenants", &operator, &body).await?;
+    let password = uuid::Uuid::new_v4().to_string();
+    let acceptance = json!({ "token": made["invite"]["token"], "password": password });
+    client
+        .post("/api/v1/users/invites/accept", &operator, &acceptance)
+        .await?;
+    let login = Login {
+        username: "admin".to_owned(),
+        password,
+    };
+    Ok((code.to_owned(), login))
 }

@@ -21,7 +21,9 @@ impl Audience {
     pub(crate) fn of(caller: &Caller, filter: Filter) -> Result<Self, ApiError> {
         caller.require(Permission::Read)?;
         let personal = filter.personal().is_some() && !caller.may(Permission::ReadPersonal);
-        let hidden = filter.partition().is_some_and(|name| !visible(caller, name));
+        let hidden = filter
+            .partition()
+            .is_some_and(|name| !visible(caller, name));
         if personal || hidden {
             return Err(ApiError::Forbidden { code: "forbidden" });
         }
@@ -48,7 +50,11 @@ impl Audience {
 
     /// Whether the entry, of a partition that is covered, is asked for.
     pub(crate) fn wants(&self, entry: &Stored) -> Result<bool, Unreadable> {
-        if self.filter.from().is_some_and(|from| entry.received_at < from) {
+        if self
+            .filter
+            .from()
+            .is_some_and(|from| entry.received_at < from)
+        {
             return Ok(false);
         }
         self.filter
@@ -56,10 +62,7 @@ impl Audience {
     }
 
     /// The position that `chains` (partition, generation, next seq) are, as it is given to readers.
-    pub(crate) fn cursor<'a>(
-        &self,
-        chains: impl Iterator<Item = (&'a str, u32, u64)>,
-    ) -> Arc<str> {
+    pub(crate) fn cursor<'a>(&self, chains: impl Iterator<Item = (&'a str, u32, u64)>) -> Arc<str> {
         let covered = chains.filter(|(partition, ..)| self.covers(partition));
         query::follow::encode(self.reach, covered).into()
     }

@@ -195,25 +195,26 @@ impl Backfill {
         if next < row.seq {
             self.gap(audience, &name, row.generation, row.seq, frames);
         }
-        self.read.insert(Arc::clone(&name), (row.generation, row.seq + 1));
+        self.read
+            .insert(Arc::clone(&name), (row.generation, row.seq + 1));
         let form = match audience.wants(row) {
             Ok(false) => return,
             Ok(true) => row.reading_form(audience.mask).ok(),
             Err(_) => None,
         };
         let cursor = self.cursor(audience);
-        frames.push(Arc::new(match form {
-            Some(form) => Frame::entry(&form, &cursor),
-            None => {
-                let stretch = Stretch {
-                    partition: name,
-                    generation: row.generation,
-                    from: row.seq,
-                    to: row.seq + 1,
-                };
-                Frame::unreadable(&stretch, &cursor)
-            }
-        }));
+        let frame = if let Some(form) = form {
+            Frame::entry(&form, &cursor)
+        } else {
+            let stretch = Stretch {
+                partition: name,
+                generation: row.generation,
+                from: row.seq,
+                to: row.seq + 1,
+            };
+            Frame::unreadable(&stretch, &cursor)
+        };
+        frames.push(Arc::new(frame));
     }
 
     /// A row that is none of ours spoils its page: what is before it is read first, then it is told

@@ -31,9 +31,7 @@ pub(super) fn resume(headers: &HeaderMap, follow: &mut Follow) -> Result<(), Api
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else {
         return Ok(());
     };
-    let fault = |message| {
-        ApiError::Invalid(vec![Place::new("header.last-event-id", message)])
-    };
+    let fault = |message| ApiError::Invalid(vec![Place::new("header.last-event-id", message)]);
     let id = id.to_str().map_err(|_| fault("not a cursor of a stream"))?;
     let position = Position::read(id, &follow.filter, "after");
     follow.after = Some(position.map_err(|refused| fault(refused.message))?);

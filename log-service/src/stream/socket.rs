@@ -2,15 +2,17 @@
 //! the close. A client says only who it is. What it sends is bounded, in size, number and time.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::SinkExt as _;
 use query::Follow;
 use secrecy::ExposeSecret as _;
 use service::ApiError;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 
 use super::credential::{self, PROTOCOL};
@@ -29,13 +31,16 @@ const MESSAGE_BYTES: usize = 8 << 10;
 /// Of a client in a minute, pings included.
 const MESSAGES: u32 = 120;
 const MINUTE: Duration = Duration::from_mins(1);
+/// A client answers pings; one that does not for so long is gone.
+const PING: Duration = Duration::from_secs(20);
+const GONE: Duration = Duration::from_secs(70);
 const READ_BUFFER: usize = 4 << 10;
 const WRITE_BUFFER: usize = 32 << 10;
 
 /// Who a socket is for.
 pub(super) enum Guest {
     Known(Box<Subscription>),
-    Stranger { follow: Follow, place: Place },
+    Stranger(Box<(Follow, Place)>),
 }
 
 /// The answer that makes a WebSocket of the connection.
@@ -70,7 +75,7 @@ impl From<End> for Close {
 async fn serve(socket: &mut WebSocket, state: &State, guest: Guest) -> Result<(), Close> {
     let subscription = match guest {
         Guest::Known(subscription) => Some(*subscription),
-        Guest::Stranger { follow, place } => introduce(socket, state, follow, place).await?,
+        Guest::Stranger(asked) => introduce(socket, state, *asked).await?,
     };
     match subscription {
         Some(subscription) => talk(socket, state, subscription).await,
@@ -82,8 +87,7 @@ async fn serve(socket: &mut WebSocket, state: &State, guest: Guest) -> Result<()
 async fn introduce(
     socket: &mut WebSocket,
     state: &State,
-    follow: Follow,
-    place: Place,
+    (follow, place): (Follow, Place),
 ) -> Result<Option<Subscription>, Close> {
     let deadline = Instant::now() + INTRODUCTION;
     let mut allowance = Allowance::new();
@@ -116,9 +120,12 @@ async fn talk(
     mut subscription: Subscription,
 ) -> Result<(), Close> {
     let mut allowance = Allowance::new();
+    let mut heard_at = Instant::now();
+    let mut ping_at = heard_at + PING;
     loop {
         tokio::select! {
             received = socket.recv() => {
+                heard_at = Instant::now();
                 allowance.spend()?;
                 let text = match understand(received)? {
                     ControlFlow::Break(()) => return Ok(()),
@@ -136,21 +143,35 @@ async fn talk(
                 }
             }
             taken = subscription.next() => {
-                for frame in &taken.frames {
-                    if socket.feed(Message::Text(frame.text.clone())).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                // A client that takes nothing for too long is cut off below us.
-                if socket.flush().await.is_err() {
+                // A client that takes nothing for too long is cut off below us; until then also
+                // one that takes little must be one that may have it.
+                let sent = tokio::select! {
+                    sent = send(socket, &taken.frames) => sent,
+                    end = subscription.cut_off() => return Err(end.into()),
+                };
+                if sent.is_err() {
                     return Ok(());
                 }
                 if let Some(end) = taken.end {
                     return Err(end.into());
                 }
             }
+            () = sleep_until(ping_at) => {
+                // Somebody whose machine is gone does not say so.
+                if heard_at.elapsed() > GONE || socket.send(Message::Ping(Bytes::new())).await.is_err() {
+                    return Ok(());
+                }
+                ping_at = Instant::now() + PING;
+            }
         }
     }
+}
+
+async fn send(socket: &mut WebSocket, frames: &[Arc<Frame>]) -> Result<(), axum::Error> {
+    for frame in frames {
+        socket.feed(Message::Text(frame.text.clone())).await?;
+    }
+    socket.flush().await
 }
 
 /// A text, nothing to be answered, or the client's end.

@@ -8,7 +8,7 @@ use ledger::{Tenant, Times, Window};
 use query::{Follow, MAX_CHAINS, Position, Reach};
 use service::{ApiError, Caller};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::audience::Audience;
 use super::backfill::{Backfill, Read};
@@ -92,11 +92,7 @@ impl Subscription {
             from: filter.from().filter(|_| after.is_none()),
             to: None,
         };
-        let named: Vec<_> = filter
-            .partition()
-            .map(str::to_owned)
-            .into_iter()
-            .collect();
+        let named: Vec<_> = filter.partition().map(str::to_owned).into_iter().collect();
         let windows = self.state.ledger().windows(&self.tenant, &named, times);
         let mut windows = windows.await.map_err(unanswered)?;
         windows.retain(|window| self.audience.covers(&window.partition));
@@ -134,14 +130,14 @@ impl Subscription {
 
     fn ask(&self, read: Positions) -> oneshot::Receiver<Result<Positions, Refusal>> {
         let (answer, answered) = oneshot::channel();
-        self.state.streams().send(Command::Join(Join {
+        self.state.streams().send(Command::Join(Box::new(Join {
             tenant: self.tenant.clone(),
             audience: self.audience.clone(),
             mailbox: Arc::clone(&self.mailbox),
             read,
             asked: Instant::now(),
             answer,
-        }));
+        })));
         answered
     }
 
@@ -168,6 +164,20 @@ impl Subscription {
                 Ok(taken) if taken.frames.is_empty() && taken.end.is_none() => {}
                 Ok(taken) => return taken,
                 Err(end) => return Taken::end(end),
+            }
+        }
+    }
+
+    /// Returns when the reader may have nothing more, while nothing is asked of [`Self::next`].
+    pub(super) async fn cut_off(&mut self) -> End {
+        let places = self.state.streams().places.clone();
+        loop {
+            tokio::select! {
+                () = places.stopping() => return End::Stopping,
+                () = sleep(CHECK) => {}
+            }
+            if let Err(end) = self.check().await {
+                return end;
             }
         }
     }
@@ -228,9 +238,7 @@ impl Subscription {
         match &mut self.phase {
             Phase::Behind(backfill) if backfill.is_close() => {
                 let read = backfill.read().clone();
-                let positions = read
-                    .iter()
-                    .map(|(name, at)| (Arc::clone(name), at.0, at.1));
+                let positions = read.iter().map(|(name, at)| (Arc::clone(name), at.0, at.1));
                 let answer = self.ask(positions.collect());
                 self.phase = Phase::Joining(read, answer);
             }

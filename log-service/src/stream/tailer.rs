@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ledger::{Ledger, Limit, Tenant};
 use query::Reach;
@@ -61,7 +61,7 @@ pub(super) enum Refusal {
 }
 
 pub(super) enum Command {
-    Join(Join),
+    Join(Box<Join>),
     Leave { tenant: Uuid, mailbox: Arc<Mailbox> },
 }
 
@@ -125,7 +125,7 @@ impl Tailer {
 
     fn take(&mut self, command: Command) {
         match command {
-            Command::Join(join) => self.joins.push(join),
+            Command::Join(join) => self.joins.push(*join),
             Command::Leave { tenant, mailbox } => {
                 self.joins
                     .retain(|join| !Arc::ptr_eq(&join.mailbox, &mailbox));
@@ -175,6 +175,10 @@ impl Tailer {
         let growth: Vec<_> = behind.iter().map(Behind::growth).collect();
         let asked = timeout(PATIENCE, self.ledger.grown(&growth, PAGE)).await;
         let grown = self.answered(asked)?;
+        let received = grown.iter().filter_map(|row| row.entry.as_ref().ok());
+        if let Some(first) = received.map(|entry| entry.received_at.as_micros()).min() {
+            metrics::histogram!("stream_delay_seconds").record(seconds_since(first));
+        }
         self.tails.deliver(behind, grown);
         Some(())
     }
@@ -227,6 +231,9 @@ impl Tailer {
 
     /// Those who have read nothing beyond the tails hear from now on what comes.
     fn join(&mut self) {
+        if self.joins.is_empty() {
+            return;
+        }
         for join in std::mem::take(&mut self.joins) {
             let followed = self.tails.add(&join.tenant);
             let positions = followed.positions(&join.audience);
@@ -243,17 +250,22 @@ impl Tailer {
 
     fn refuse_the_late(&mut self) {
         let late = |join: &mut Join| join.asked.elapsed() >= JOIN_PATIENCE;
-        for join in self.joins.extract_if(.., late) {
+        let late: Vec<Join> = self.joins.extract_if(.., late).collect();
+        if late.is_empty() {
+            return;
+        }
+        for join in late {
             let _ = join.answer.send(Err(Refusal::Unavailable));
         }
         self.forget_the_unwanted();
     }
 
     fn forget_the_unwanted(&mut self) {
-        let joins = &self.joins;
-        self.tails.tenants.retain(|id, followed| {
-            !followed.groups.is_empty() || joins.iter().any(|join| join.tenant.id == *id)
-        });
+        let joining = self.joins.iter();
+        let joining: Vec<_> = joining
+            .map(|join| (join.tenant.id, &join.audience))
+            .collect();
+        self.tails.forget_the_unwanted(&joining);
     }
 
     fn beat(&mut self) {
@@ -267,6 +279,14 @@ impl Tailer {
             followed.beat(live);
         }
     }
+}
+
+/// Of this host's clock; `received_at` is near the database's.
+#[expect(clippy::cast_precision_loss, reason = "a metric")]
+fn seconds_since(micros: i64) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_micros()) as f64;
+    ((now - micros as f64) / 1e6).max(0.0)
 }
 
 enum Progress {

@@ -130,13 +130,21 @@ impl Tails {
     pub(super) fn end_what_cannot_go_on(&mut self) {
         for followed in self.tenants.values_mut() {
             let groups = &mut followed.groups;
-            followed.chains.retain(|partition, chain| {
-                let went_back = chain.head < (chain.generation, chain.next);
-                if went_back {
-                    end(groups, End::RollbackDetected, |audience| audience.covers(partition));
+            for (partition, chain) in &mut followed.chains {
+                if chain.head < (chain.generation, chain.next) {
+                    end(groups, End::RollbackDetected, |audience| {
+                        audience.covers(partition)
+                    });
+                    // For readers to come.
+                    *chain = Chain {
+                        generation: chain.head.0,
+                        next: chain.head.1,
+                        hash: None,
+                        received_at: None,
+                        head: chain.head,
+                    };
                 }
-                !went_back
-            });
+            }
             let named = followed.chains.values().filter(|chain| chain.is_named());
             if named.count() > MAX_CHAINS {
                 let chains = &followed.chains;
@@ -213,24 +221,33 @@ impl Tails {
         })
     }
 
-    /// Takes a reader out, and with the last one what is no longer looked at.
+    /// Takes a reader out.
     pub(super) fn remove(&mut self, tenant: Uuid, mailbox: &Arc<Mailbox>) {
-        let Some(followed) = self.tenants.get_mut(&tenant) else {
-            return;
-        };
-        for group in &mut followed.groups {
-            group.members.retain(|member| !Arc::ptr_eq(member, mailbox));
+        if let Some(followed) = self.tenants.get_mut(&tenant) {
+            for group in &mut followed.groups {
+                group.members.retain(|member| !Arc::ptr_eq(member, mailbox));
+            }
+            followed.groups.retain(|group| !group.members.is_empty());
         }
-        followed.groups.retain(|group| !group.members.is_empty());
-        let groups = &followed.groups;
-        followed.whole &= groups.iter().any(|group| group.audience.reach != Reach::One);
-        if !followed.whole {
-            let chains = &mut followed.chains;
-            chains.retain(|partition, _| {
-                let mut audiences = groups.iter().map(|group| &group.audience);
-                audiences.any(|audience| audience.covers(partition))
-            });
-        }
+    }
+
+    /// Forgets what neither a reader nor one of those who join (by tenant) asks for: what is not looked
+    /// at each time must not be taken for known.
+    pub(super) fn forget_the_unwanted(&mut self, joining: &[(Uuid, &Audience)]) {
+        self.tenants.retain(|id, followed| {
+            let joining = joining.iter().filter(|(tenant, _)| tenant == id);
+            let joining = joining.map(|(_, audience)| *audience);
+            let groups = followed.groups.iter().map(|group| &group.audience);
+            let audiences: Vec<&Audience> = groups.chain(joining).collect();
+            followed.whole &= audiences
+                .iter()
+                .any(|audience| audience.reach != Reach::One);
+            if !followed.whole {
+                let chains = &mut followed.chains;
+                chains.retain(|name, _| audiences.iter().any(|audience| audience.covers(name)));
+            }
+            !audiences.is_empty()
+        });
     }
 }
 
@@ -260,7 +277,10 @@ impl Followed {
 
     /// One more reader; what comes from now on is put into his mailbox.
     pub(super) fn join(&mut self, audience: Audience, mailbox: Arc<Mailbox>) {
-        let group = self.groups.iter_mut().find(|group| group.audience == audience);
+        let group = self
+            .groups
+            .iter_mut()
+            .find(|group| group.audience == audience);
         match group {
             Some(group) => group.members.push(mailbox),
             None => self.groups.push(Group {
@@ -295,16 +315,13 @@ impl Followed {
             return;
         };
         chain.next = row.seq + 1;
-        match row.entry {
-            Ok(entry) => {
-                chain.hash = Some(entry.hash);
-                chain.received_at = Some(entry.received_at);
-                self.entry(partition, &entry);
-            }
-            Err(_) => {
-                chain.hash = None;
-                self.unreadable(partition, generation, row.seq, row.seq + 1);
-            }
+        if let Ok(entry) = row.entry {
+            chain.hash = Some(entry.hash);
+            chain.received_at = Some(entry.received_at);
+            self.entry(partition, &entry);
+        } else {
+            chain.hash = None;
+            self.unreadable(partition, generation, row.seq, row.seq + 1);
         }
     }
 

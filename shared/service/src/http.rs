@@ -101,6 +101,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         HeaderName::from_static("idempotency-key"),
+        HeaderName::from_static("last-event-id"),
         request::X_REQUEST_ID,
         request::TRACEPARENT,
     ];

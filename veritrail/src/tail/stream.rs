@@ -125,7 +125,12 @@ impl<'a> Stream<'a> {
                         seq: place.from,
                     }));
                 }
-                Some(Frame::Ready { cursor } | Frame::Heartbeat { cursor: Some(cursor) }) => {
+                Some(
+                    Frame::Ready { cursor }
+                    | Frame::Heartbeat {
+                        cursor: Some(cursor),
+                    },
+                ) => {
                     self.cursor = Some(cursor);
                 }
                 // What was left out is behind the cursor that we have.
@@ -171,7 +176,10 @@ impl<'a> Stream<'a> {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
         let mut url = self.client.url("api/v1/logs/stream")?;
-        for (name, value) in [("partition", self.partition), ("after", self.cursor.as_deref())] {
+        for (name, value) in [
+            ("partition", self.partition),
+            ("after", self.cursor.as_deref()),
+        ] {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);
             }

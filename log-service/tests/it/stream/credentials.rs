@@ -29,7 +29,11 @@ fn bad(world: &World) -> Vec<(String, u16, &'static str)> {
         (unsigned(&good), 401, "bad_credential"),
         (world.auth.confused(&good), 401, "bad_credential"),
         (with("exp", json!(now() - 1)), 401, "token_expired"),
-        (with("aud", json!(["veritrail-auth"])), 401, "bad_credential"),
+        (
+            with("aud", json!(["veritrail-auth"])),
+            401,
+            "bad_credential",
+        ),
         (world.auth.user(A, "writer").token, 403, "forbidden"),
         (world.auth.service(A, "actor:*").token, 403, "forbidden"),
         (world.auth.system(A).token, 403, "forbidden"),
@@ -43,9 +47,16 @@ async fn wherever_it_comes_it_is_looked_at_the_same() {
     for (token, status, code) in bad(&world) {
         let bearer = format!("Bearer {token}");
         let offer = format!("veritrail.stream.v1, bearer.{token}");
-        for headers in [[("authorization", bearer.as_str())], [("sec-websocket-protocol", &offer)]] {
+        for headers in [
+            [("authorization", bearer.as_str())],
+            [("sec-websocket-protocol", &offer)],
+        ] {
             let refusal = Socket::open(address, PATH, &headers).await.err().unwrap();
-            assert_eq!((refusal.status, &refusal.problem["code"]), (status, &json!(code)), "{headers:?}");
+            assert_eq!(
+                (refusal.status, &refusal.problem["code"]),
+                (status, &json!(code)),
+                "{headers:?}"
+            );
         }
         let mut socket = Socket::open(address, PATH, &[]).await.unwrap();
         socket.authenticate(&token).await;
@@ -69,21 +80,34 @@ async fn a_token_among_the_subprotocols_is_taken_and_never_answered() {
     for (headers, answered) in [
         (vec![("sec-websocket-protocol", offer.as_str())], true),
         (
-            vec![("sec-websocket-protocol", "veritrail.stream.v1"), ("sec-websocket-protocol", &bearer)],
+            vec![
+                ("sec-websocket-protocol", "veritrail.stream.v1"),
+                ("sec-websocket-protocol", &bearer),
+            ],
             true,
         ),
         (vec![("sec-websocket-protocol", bearer.as_str())], false),
     ] {
         let (_, head) = shake(address, PATH, &headers).await;
         assert!(head.starts_with("http/1.1 101 "), "{head}");
-        assert!(!head.contains(&token.to_lowercase()) && !head.contains("bearer"), "{head}");
-        assert_eq!(head.contains("sec-websocket-protocol: veritrail.stream.v1\r\n"), answered, "{head}");
+        assert!(
+            !head.contains(&token.to_lowercase()) && !head.contains("bearer"),
+            "{head}"
+        );
+        assert_eq!(
+            head.contains("sec-websocket-protocol: veritrail.stream.v1\r\n"),
+            answered,
+            "{head}"
+        );
     }
     // Two credentials: which is meant?
     let authorization = format!("Bearer {token}");
     let twice = format!("{bearer}, {bearer}");
     for headers in [
-        vec![("authorization", authorization.as_str()), ("sec-websocket-protocol", &bearer)],
+        vec![
+            ("authorization", authorization.as_str()),
+            ("sec-websocket-protocol", &bearer),
+        ],
         vec![("sec-websocket-protocol", twice.as_str())],
         vec![("authorization", "Basic YTpi")],
     ] {
@@ -152,7 +176,9 @@ async fn an_upgrade_that_is_none_is_refused() {
         }
         request.push_str("\r\n");
         let mut stream = TcpStream::connect(address).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+            .await
+            .unwrap();
         let head = super::client::head(&mut stream).await;
         assert!(head.starts_with("http/1.1 400 "), "{name}: {head}");
     }

@@ -29,7 +29,8 @@ async fn with_the_token_unless_a_new_one_of_the_same_reader_comes() {
     let mut kept = Socket::follow(address, &short.token, "").await;
     let mut left = Socket::follow(address, &short.token, "").await;
     kept.ready().await;
-    kept.authenticate(&for_seconds(&world, id, "auditor", 60).token).await;
+    kept.authenticate(&for_seconds(&world, id, "auditor", 60).token)
+        .await;
     let frame = kept.next_but_heartbeats().await;
     assert_eq!(frame["type"], "authenticated");
     assert!(frame["expires_at"].as_i64().unwrap() > now() + 50);
@@ -47,7 +48,8 @@ async fn with_the_token_unless_a_new_one_of_the_same_reader_comes() {
         (&nothing, 4403, "forbidden"),
         ("nonsense", 4401, "bad_credential"),
     ] {
-        let mut socket = Socket::follow(address, &for_seconds(&world, id, "auditor", 60).token, "").await;
+        let mut socket =
+            Socket::follow(address, &for_seconds(&world, id, "auditor", 60).token, "").await;
         socket.ready().await;
         socket.authenticate(token).await;
         assert_eq!(socket.ends().await, (code, reason.to_owned()));
@@ -63,11 +65,17 @@ async fn with_what_the_status_feed_says() {
     let mut disabled = Socket::follow(address, &one.token, "").await;
     let mut suspended = Socket::follow(address, &two.token, "").await;
     world.publish(|set| set.principals.insert(one.id)).await;
-    assert_eq!(disabled.ends().await, (4401, "credential_revoked".to_owned()));
+    assert_eq!(
+        disabled.ends().await,
+        (4401, "credential_revoked".to_owned())
+    );
     world
         .publish(|set| set.tenants.insert(A.id, TenantStatus::Suspended))
         .await;
-    assert_eq!(suspended.ends().await, (4403, "tenant_suspended".to_owned()));
+    assert_eq!(
+        suspended.ends().await,
+        (4403, "tenant_suspended".to_owned())
+    );
     // What is archived is read still.
     world
         .publish(|set| set.tenants.insert(A.id, TenantStatus::Archived))
@@ -85,7 +93,9 @@ async fn with_the_service() {
     let address = world.serve(&world.state).await;
     let auditor = world.auth.user(A, "auditor");
     let mut known = Socket::follow(address, &auditor.token, "").await;
-    let mut stranger = Socket::open(address, "/api/v1/logs/stream", &[]).await.unwrap();
+    let mut stranger = Socket::open(address, "/api/v1/logs/stream", &[])
+        .await
+        .unwrap();
     known.ready().await;
     let closing = tokio::spawn({
         let state = world.state.clone();
@@ -97,8 +107,16 @@ async fn with_the_service() {
     drop((known, stranger));
     closing.await.unwrap();
     let bearer = format!("Bearer {}", auditor.token);
-    let refused = Socket::open(address, "/api/v1/logs/stream", &[("authorization", &bearer)]).await;
+    let refused = Socket::open(
+        address,
+        "/api/v1/logs/stream",
+        &[("authorization", &bearer)],
+    )
+    .await;
     let refused = refused.err().unwrap();
-    assert_eq!((refused.status, &refused.problem["code"]), (503, &json!("stopping")));
+    assert_eq!(
+        (refused.status, &refused.problem["code"]),
+        (503, &json!("stopping"))
+    );
     world.end().await;
 }

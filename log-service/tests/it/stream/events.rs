@@ -25,7 +25,8 @@ struct Event {
 
 fn asked(who: &Somebody, query: &str, last: Option<&str>) -> Request<Body> {
     let path = format!("/api/v1/logs/stream{query}");
-    let mut request = request("GET", who, &path).header("accept", "text/event-stream;q=1, */*;q=0.1");
+    let mut request =
+        request("GET", who, &path).header("accept", "text/event-stream;q=1, */*;q=0.1");
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }

@@ -62,7 +62,11 @@ async fn whoever_joins_while_two_replicas_append_gets_each_entry_once() {
     let reading = async {
         let mut readers = Vec::new();
         for nth in 0..12 {
-            let query = ["", "?from=2020-01-01T00:00:00Z", "?from=2020-01-01T00:00:00Z&partition=orders"][nth % 3];
+            let query = [
+                "",
+                "?from=2020-01-01T00:00:00Z",
+                "?from=2020-01-01T00:00:00Z&partition=orders",
+            ][nth % 3];
             readers.push(Socket::follow(addresses[nth % 2], &admin.token, query).await);
             tokio::task::yield_now().await;
         }
@@ -71,27 +75,41 @@ async fn whoever_joins_while_two_replicas_append_gets_each_entry_once() {
     let (posted, readers) = tokio::join!(appending, reading);
     // The mark behind everything.
     let marks = [
-        world.append(&backend, &json!({"action": "mark"})).await.is(201),
-        world.append(&backend, &json!({"action": "mark", "partition": "orders"})).await.is(201),
+        world
+            .append(&backend, &json!({"action": "mark"}))
+            .await
+            .is(201),
+        world
+            .append(&backend, &json!({"action": "mark", "partition": "orders"}))
+            .await
+            .is(201),
     ];
     let ends: BTreeMap<&str, u64> = marks
         .iter()
-        .map(|mark| (mark["partition"].as_str().unwrap(), mark["seq"].as_u64().unwrap()))
+        .map(|mark| {
+            (
+                mark["partition"].as_str().unwrap(),
+                mark["seq"].as_u64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(ends["default"] + ends["orders"], 730 + posted as u64);
-    let readings = readers.into_iter().enumerate().map(|(nth, mut reader)| async move {
-        let one = nth % 3 == 2;
-        let (mut frames, mut marks) = (Vec::new(), 0);
-        while marks < if one { 1 } else { 2 } {
-            let frame = reader.entries(1).await.remove(0);
-            // Reading is recorded in `system` meanwhile.
-            if frame["entry"]["partition"] != "system" {
-                marks += usize::from(frame["entry"]["action"] == "mark");
-                frames.push(frame);
+    let readings = readers
+        .into_iter()
+        .enumerate()
+        .map(|(nth, mut reader)| async move {
+            let one = nth % 3 == 2;
+            let (mut frames, mut marks) = (Vec::new(), 0);
+            while marks < if one { 1 } else { 2 } {
+                let frame = reader.entries(1).await.remove(0);
+                // Reading is recorded in `system` meanwhile.
+                if frame["entry"]["partition"] != "system" {
+                    marks += usize::from(frame["entry"]["action"] == "mark");
+                    frames.push(frame);
+                }
             }
-        }
-        (nth, frames)
-    });
+            (nth, frames)
+        });
     for (nth, frames) in join_all(readings).await {
         for (partition, (from, to)) in in_order(&frames) {
             assert_eq!(to, ends[partition.as_str()] + 1, "reader {nth}");
@@ -127,9 +145,14 @@ async fn a_reader_goes_on_where_it_was_at_any_replica() {
         let mut socket = Socket::follow(addresses[round % 2], &admin.token, &query).await;
         world.fill(&backend, "default", 3).await;
         let frames = socket.entries(5).await;
-        let seen = frames.iter().filter(|frame| frame["entry"]["partition"] == name.as_str());
+        let seen = frames
+            .iter()
+            .filter(|frame| frame["entry"]["partition"] == name.as_str());
         assert_eq!(seen.count(), 1);
-        for frame in frames.iter().filter(|frame| frame["entry"]["partition"] == "default") {
+        for frame in frames
+            .iter()
+            .filter(|frame| frame["entry"]["partition"] == "default")
+        {
             seqs.push(place(frame).1);
         }
         // In the middle of what was sent.
@@ -155,7 +178,12 @@ async fn a_partition_that_is_created_while_it_is_followed_is_heard_from_its_begi
     one.ready().await;
     world.create_partition(&admin, "later").await;
     world.fill(&backend, "later", 3).await;
-    let seqs = |frames: Vec<Value>| frames.iter().map(|frame| place(frame).1).collect::<Vec<_>>();
+    let seqs = |frames: Vec<Value>| {
+        frames
+            .iter()
+            .map(|frame| place(frame).1)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(seqs(all.entries(2).await), [0, 2]);
     assert_eq!(seqs(one.entries(3).await), [0, 1, 2]);
     world.end().await;

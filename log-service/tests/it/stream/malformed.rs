@@ -38,7 +38,10 @@ async fn close_code(stream: &mut TcpStream) -> Option<u16> {
     let mut rest = &bytes[..];
     while let [first, length, after @ ..] = rest {
         let (length, after) = match length {
-            126 => (usize::from(u16::from_be_bytes([after[0], after[1]])), &after[2..]),
+            126 => (
+                usize::from(u16::from_be_bytes([after[0], after[1]])),
+                &after[2..],
+            ),
             length => (usize::from(*length), after),
         };
         if first & 0xf == 8 {
@@ -68,16 +71,42 @@ async fn each_is_closed_with_its_code() {
     let cases: Vec<(&str, Vec<u8>, u16)> = vec![
         ("no message of ours", frame(0x81, b"{}"), 1008),
         ("not JSON", frame(0x81, b"hello"), 1008),
-        ("unknown type", frame(0x81, br#"{"type":"filter","q":"x"}"#), 1008),
-        ("unknown member", frame(0x81, br#"{"type":"auth","token":"x","more":1}"#), 1008),
-        ("no string", frame(0x81, br#"{"type":"auth","token":1}"#), 1008),
-        ("nested", frame(0x81, &[vec![b'['; 4000], vec![b']'; 4000]].concat()), 1008),
+        (
+            "unknown type",
+            frame(0x81, br#"{"type":"filter","q":"x"}"#),
+            1008,
+        ),
+        (
+            "unknown member",
+            frame(0x81, br#"{"type":"auth","token":"x","more":1}"#),
+            1008,
+        ),
+        (
+            "no string",
+            frame(0x81, br#"{"type":"auth","token":1}"#),
+            1008,
+        ),
+        (
+            "nested",
+            frame(0x81, &[vec![b'['; 4000], vec![b']'; 4000]].concat()),
+            1008,
+        ),
         ("too many", pings, 1008),
         ("binary", frame(0x82, b"{}"), 1003),
         ("not UTF-8", frame(0x81, b"\xff\xfe"), 1007),
         ("too long", frame(0x81, &vec![b' '; 9 << 10]), 1009),
-        ("said to be too long", vec![0x81, 0xff, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], 1009),
-        ("too long in pieces", [frame(0x01, &[b' '; 5000]), frame(0x80, &[b' '; 5000])].concat(), 1009),
+        (
+            "said to be too long",
+            vec![
+                0x81, 0xff, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+            ],
+            1009,
+        ),
+        (
+            "too long in pieces",
+            [frame(0x01, &[b' '; 5000]), frame(0x80, &[b' '; 5000])].concat(),
+            1009,
+        ),
         ("not masked", unmasked, 1002),
         ("reserved bit", frame(0xc1, b"{}"), 1002),
         ("reserved opcode", frame(0x83, b""), 1002),
@@ -92,8 +121,14 @@ async fn each_is_closed_with_its_code() {
         }
     }
     // A close is answered with the like.
-    assert_eq!(sent(address, &known, &frame(0x88, &1000_u16.to_be_bytes())).await, Some(1000));
-    Socket::follow(address, bearer.trim_start_matches("Bearer "), "").await.ready().await;
+    assert_eq!(
+        sent(address, &known, &frame(0x88, &1000_u16.to_be_bytes())).await,
+        Some(1000)
+    );
+    Socket::follow(address, bearer.trim_start_matches("Bearer "), "")
+        .await
+        .ready()
+        .await;
     world.end().await;
 }
 
@@ -103,7 +138,10 @@ async fn whatever_is_sent_the_service_goes_on() {
     let address = world.serve(&world.state).await;
     let token = world.auth.user(A, "viewer").token;
     let bearer = format!("Bearer {token}");
-    let good = frame(0x81, format!(r#"{{"type":"auth","token":"{token}"}}"#).as_bytes());
+    let good = frame(
+        0x81,
+        format!(r#"{{"type":"auth","token":"{token}"}}"#).as_bytes(),
+    );
     // A fixed sequence: xorshift, so that a failure can be repeated.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {
@@ -126,7 +164,10 @@ async fn whatever_is_sent_the_service_goes_on() {
         stream.shutdown().await.unwrap();
         let code = close_code(&mut stream).await;
         let known = [1000, 1002, 1003, 1005, 1007, 1008, 1009, 4401];
-        assert!(code.is_none_or(|code| known.contains(&code)), "{round}: {code:?}");
+        assert!(
+            code.is_none_or(|code| known.contains(&code)),
+            "{round}: {code:?}"
+        );
     }
     Socket::follow(address, &token, "").await.ready().await;
     world.end().await;

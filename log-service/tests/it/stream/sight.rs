@@ -41,7 +41,10 @@ async fn each_sees_what_he_may() {
     assert_eq!(seen[0]["entry"]["actor"]["name"], "Ann Example");
     for (seq, frame) in masked.entries(2).await.iter().enumerate() {
         let entry = &frame["entry"];
-        assert_eq!((&entry["partition"], &entry["seq"]), (&json!("default"), &json!(seq)));
+        assert_eq!(
+            (&entry["partition"], &entry["seq"]),
+            (&json!("default"), &json!(seq))
+        );
         assert!(entry.get("context").is_none() && entry["actor"].get("name").is_none());
     }
     // Two tenants' chains of the same name.
@@ -51,7 +54,10 @@ async fn each_sees_what_he_may() {
             break frame;
         }
     };
-    assert_eq!((&frame["entry"]["tenant"], &frame["entry"]["seq"]), (&json!(A_B.code), &json!(0)));
+    assert_eq!(
+        (&frame["entry"]["tenant"], &frame["entry"]["seq"]),
+        (&json!(A_B.code), &json!(0))
+    );
     world.end().await;
 }
 
@@ -74,7 +80,10 @@ async fn a_filter_or_a_cursor_opens_nothing() {
         let bearer = format!("Bearer {token}");
         let answer = Socket::open(address, &path, &[("authorization", &bearer)]).await;
         let refusal = answer.err().unwrap();
-        (refusal.status, refusal.problem["code"].as_str().unwrap().to_owned())
+        (
+            refusal.status,
+            refusal.problem["code"].as_str().unwrap().to_owned(),
+        )
     };
     let forbidden = (403, "forbidden".to_owned());
     for query in [

@@ -25,7 +25,10 @@ async fn a_slow_reader_hears_what_he_missed_and_the_others_miss_nothing() {
         .collect();
     let body = json!({"entries": entries});
     for round in 0..ROUNDS {
-        world.post(&backend, "/api/v1/logs/bulk", &body).await.is(201);
+        world
+            .post(&backend, "/api/v1/logs/bulk", &body)
+            .await
+            .is(201);
         for (nth, frame) in quick.entries(16).await.iter().enumerate() {
             assert_eq!(place(frame).1, round * 16 + nth as u64);
         }
