@@ -3,6 +3,7 @@
 
 mod client;
 mod credentials;
+mod damage;
 mod ends;
 mod events;
 mod join;

@@ -176,7 +176,8 @@ async fn start(
         hints: service::config::Hints::default(),
         exports: log_service::ExportsConfig::default(),
     };
-    let log = log_service::State::start(config, &after)
+    // Boxed: the rest of the program would carry its size about.
+    let log = Box::pin(log_service::State::start(config, &after))
         .await
         .context("cannot start log-service")?;
     Ok(Services { auth, log, after })

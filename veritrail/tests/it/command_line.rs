@@ -182,6 +182,12 @@ fn following_shows_what_is_appended() {
         place.run(&["append", action, "actor=user:u"]).good();
         assert_eq!(next()["action"], action);
     }
+    // It goes on where it was when the server comes back.
+    let address = up.address.clone();
+    assert_eq!(up.interrupt(), 0);
+    let up = place.up_again(&address);
+    place.run(&["append", "a.third", "actor=user:u"]).good();
+    assert_eq!(next()["action"], "a.third");
     kill_process(Pid::from_raw(tail.id().cast_signed()).unwrap(), Signal::INT).unwrap();
     assert!(tail.wait().unwrap().success());
     assert_eq!(up.interrupt(), 0);

@@ -71,7 +71,11 @@ impl Place {
 
     /// `up` on a free port, not waited for.
     pub(crate) fn spawn_up(&self, more: &[&str]) -> Child {
-        let mut arguments = vec!["--json", "up", "--no-install", "--listen", "127.0.0.1:0"];
+        self.spawn_up_at("127.0.0.1:0", more)
+    }
+
+    fn spawn_up_at(&self, listen: &str, more: &[&str]) -> Child {
+        let mut arguments = vec!["--json", "up", "--no-install", "--listen", listen];
         arguments.extend(more);
         let log = fs::OpenOptions::new()
             .append(true)
@@ -92,7 +96,16 @@ impl Place {
 
     /// The same with more options.
     pub(crate) fn up_with(&self, more: &[&str]) -> Up {
-        let mut child = self.spawn_up(more);
+        self.ready(self.spawn_up(more))
+    }
+
+    /// `up` where one was that has stopped, ready.
+    pub(crate) fn up_again(&self, address: &str) -> Up {
+        let listen = address.trim_start_matches("http://").trim_end_matches('/');
+        self.ready(self.spawn_up_at(listen, &[]))
+    }
+
+    fn ready(&self, mut child: Child) -> Up {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

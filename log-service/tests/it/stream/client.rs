@@ -1,6 +1,7 @@
 //! A client of streams: fastwebsockets, behind a handshake made by hand where refusals are of
 //! interest. Every wait has a deadline.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(super) async fn shake(
          sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n"
     );
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

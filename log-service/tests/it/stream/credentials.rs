@@ -1,5 +1,7 @@
 //! A WebSocket with every state of a credential, in each of the places where one may come.
 
+use std::fmt::Write as _;
+
 use axum::http::Request;
 use fastwebsockets::handshake;
 use http_body_util::Empty;
@@ -172,7 +174,7 @@ async fn an_upgrade_that_is_none_is_refused() {
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ] {
             let value = if given == name { value } else { usual };
-            request.push_str(&format!("{given}: {value}\r\n"));
+            write!(request, "{given}: {value}\r\n").unwrap();
         }
         request.push_str("\r\n");
         let mut stream = TcpStream::connect(address).await.unwrap();

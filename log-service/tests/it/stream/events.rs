@@ -60,7 +60,7 @@ impl Events {
                 };
                 assert_eq!(event.data["type"], event.name.as_str());
                 assert_eq!(event.data["cursor"].as_str(), event.id.as_deref());
-                self.text = rest.to_owned();
+                self.text = rest.into();
                 return Some(event);
             }
             let chunk = timeout(Duration::from_secs(20), self.body.next()).await;

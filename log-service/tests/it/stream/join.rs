@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use axum::Router;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::client::{Socket, place};
-use crate::auth::A;
+use crate::auth::{A, Somebody};
 use crate::world::{EVERYTHING, World, request, send};
 
 /// Each partition's entries in the order of seq, from the first that is there without a gap.
@@ -22,6 +23,44 @@ fn in_order(frames: &[Value]) -> BTreeMap<String, (u64, u64)> {
     seen
 }
 
+/// Posts 400 requests through both replicas at once; gives the number of entries.
+async fn append_through_both(world: &World, other: &Router, backend: &Somebody) -> usize {
+    let post = |nth: usize| {
+        let partition = ["default", "orders"][nth % 2];
+        let entries: Vec<_> = (0..=nth % 3)
+            .map(|number| json!({"partition": partition, "action": format!("a{number}")}))
+            .collect();
+        let body = json!({"entries": entries}).to_string();
+        let request = request("POST", backend, "/api/v1/logs/bulk")
+            .header("content-type", "application/json")
+            .body(body.into())
+            .unwrap();
+        (entries.len(), request)
+    };
+    let mut posted = 0;
+    for nth in 0..200 {
+        let (here, there) = (post(2 * nth), post(2 * nth + 1));
+        posted += here.0 + there.0;
+        let (here, there) = tokio::join!(world.send(here.1), send(other, there.1));
+        here.is(201);
+        there.is(201);
+    }
+    posted
+}
+
+/// Everything up to the last entries, which are marked; what is recorded of reading left out.
+async fn read_to_marks(mut reader: Socket, marks: usize) -> Vec<Value> {
+    let (mut frames, mut met) = (Vec::new(), 0);
+    while met < marks {
+        let frame = reader.entries(1).await.remove(0);
+        if frame["entry"]["partition"] != "system" {
+            met += usize::from(frame["entry"]["action"] == "mark");
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_joins_while_two_replicas_append_gets_each_entry_once() {
     let world = World::start().await;
@@ -34,84 +73,34 @@ async fn whoever_joins_while_two_replicas_append_gets_each_entry_once() {
     world.fill(&backend, "orders", 30).await;
     let (state, other) = world.replica().await;
     let addresses = [world.serve(&world.state).await, world.serve(&state).await];
-
-    let post = |nth: usize| {
-        let partition = ["default", "orders"][nth % 2];
-        let entries: Vec<_> = (0..1 + nth % 3)
-            .map(|number| json!({"partition": partition, "action": format!("a{number}")}))
-            .collect();
-        let body = json!({"entries": entries}).to_string();
-        let request = request("POST", &backend, "/api/v1/logs/bulk")
-            .header("content-type", "application/json")
-            .body(body.into())
-            .unwrap();
-        (entries.len(), request)
-    };
-    let appending = async {
-        let mut posted = 0;
-        for nth in 0..200 {
-            let (one, there) = (post(2 * nth), post(2 * nth + 1));
-            posted += one.0 + there.0;
-            let (one, there) = tokio::join!(world.send(one.1), send(&other, there.1));
-            one.is(201);
-            there.is(201);
-        }
-        posted
-    };
     // Readers of both replicas begin in the middle of it, some at the beginning of the trail.
+    let queries = [
+        "",
+        "?from=2020-01-01T00:00:00Z",
+        "?from=2020-01-01T00:00:00Z&partition=orders",
+    ];
     let reading = async {
         let mut readers = Vec::new();
         for nth in 0..12 {
-            let query = [
-                "",
-                "?from=2020-01-01T00:00:00Z",
-                "?from=2020-01-01T00:00:00Z&partition=orders",
-            ][nth % 3];
-            readers.push(Socket::follow(addresses[nth % 2], &admin.token, query).await);
-            tokio::task::yield_now().await;
+            let reader = Socket::follow(addresses[nth % 2], &admin.token, queries[nth % 3]);
+            readers.push(reader.await);
         }
         readers
     };
-    let (posted, readers) = tokio::join!(appending, reading);
-    // The mark behind everything.
-    let marks = [
-        world
-            .append(&backend, &json!({"action": "mark"}))
-            .await
-            .is(201),
-        world
-            .append(&backend, &json!({"action": "mark", "partition": "orders"}))
-            .await
-            .is(201),
-    ];
-    let ends: BTreeMap<&str, u64> = marks
-        .iter()
-        .map(|mark| {
-            (
-                mark["partition"].as_str().unwrap(),
-                mark["seq"].as_u64().unwrap(),
-            )
-        })
-        .collect();
+    let (posted, readers) = tokio::join!(append_through_both(&world, &other, &backend), reading);
+    let mut ends = BTreeMap::new();
+    for partition in ["default", "orders"] {
+        let mark = json!({"action": "mark", "partition": partition});
+        let receipt = world.append(&backend, &mark).await.is(201);
+        ends.insert(partition, receipt["seq"].as_u64().unwrap());
+    }
     assert_eq!(ends["default"] + ends["orders"], 730 + posted as u64);
     let readings = readers
         .into_iter()
         .enumerate()
-        .map(|(nth, mut reader)| async move {
-            let one = nth % 3 == 2;
-            let (mut frames, mut marks) = (Vec::new(), 0);
-            while marks < if one { 1 } else { 2 } {
-                let frame = reader.entries(1).await.remove(0);
-                // Reading is recorded in `system` meanwhile.
-                if frame["entry"]["partition"] != "system" {
-                    marks += usize::from(frame["entry"]["action"] == "mark");
-                    frames.push(frame);
-                }
-            }
-            (nth, frames)
-        });
-    for (nth, frames) in join_all(readings).await {
-        for (partition, (from, to)) in in_order(&frames) {
+        .map(|(nth, reader)| read_to_marks(reader, if nth % 3 == 2 { 1 } else { 2 }));
+    for (nth, frames) in join_all(readings).await.iter().enumerate() {
+        for (partition, (from, to)) in in_order(frames) {
             assert_eq!(to, ends[partition.as_str()] + 1, "reader {nth}");
             if nth % 3 > 0 {
                 assert_eq!(from, 0, "reader {nth} of {partition}");

@@ -20,7 +20,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
     }
@@ -152,7 +152,7 @@ async fn whatever_is_sent_the_service_goes_on() {
     };
     for round in 0..150 {
         let mut bytes = good.clone();
-        for _ in 0..1 + random() % 3 {
+        for _ in 0..=(random() % 3) {
             let at = usize::try_from(random() % bytes.len() as u64).unwrap();
             bytes[at] = random().to_le_bytes()[0];
         }
