@@ -1,4 +1,4 @@
-//! Subscribers of the live stream: so many WebSockets in a thread of their own that read, count and
+//! Subscribers of the live stream: so many sockets in a thread of their own that read, count and
 //! take the time of what is delivered. They do as little as a client can, since they share the cores
 //! with what is measured. Never miss a frame silently: whoever was left out ends the measurement.
 
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// Subscribers that connect at the same time.
 const CONNECTING: usize = 32;
 /// For all to be connected, and for the last frames to come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What an entry's frame begins with.
 const ENTRY: &[u8] = br#"{"type":"entry""#;
 const RECEIVED_AT: &[u8] = br#""received_at":""#;
