@@ -1,8 +1,10 @@
 //! What an operator can set; the only place that reads the environment.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
+use search::Search;
 use secrecy::SecretString;
 
 /// Settings of log-service. Each is an option and an environment variable.
@@ -40,6 +42,13 @@ pub struct Config {
 
     #[command(flatten)]
     pub exports: Exports,
+
+    #[command(flatten)]
+    pub index: search::Config,
+
+    /// The index that the process has already, instead of one that is configured
+    #[arg(skip)]
+    pub search: Option<Arc<dyn Search>>,
 }
 
 /// Export jobs. Direct exports need none of this.

@@ -8,6 +8,7 @@ mod append;
 mod config;
 mod exports;
 mod hint;
+mod index;
 mod partitions;
 pub mod program;
 mod read;

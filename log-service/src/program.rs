@@ -68,6 +68,11 @@ impl Serve {
             !store.is_some_and(|store| store.starts_with("file:")),
             "STORE_URL: export-worker would not see the files of a directory of this process"
         );
+        let index = self.config.index.index_url.as_ref();
+        ensure!(
+            !index.is_some_and(|index| index.scheme() == "file"),
+            "INDEX_URL: indexer-worker would not see the files of a directory of this process"
+        );
         service::telemetry::init(&self.telemetry.log)?;
         service::metrics::init()?;
         let shutdown = Shutdown::on_signals()?;

@@ -1,8 +1,11 @@
 //! Reading the trail: lists and single entries, in reading form. What a reader may not see is left
 //! out here, and nowhere else: other tenants, the partition `system`, personal parts.
 
+mod find;
 pub(crate) mod get;
 pub(crate) mod list;
+mod page;
+pub(crate) mod stats;
 pub(crate) mod wait;
 
 use axum::http::{HeaderValue, header};

@@ -13,6 +13,7 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(append::bulk))
         .routes(routes!(exports::direct::direct))
         .routes(routes!(stream::follow))
+        .routes(routes!(read::stats::stats))
         .routes(routes!(read::get::get))
         .routes(routes!(read::get::evidence))
         .routes(routes!(partitions::list, partitions::create))

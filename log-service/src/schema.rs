@@ -3,6 +3,8 @@
 
 #![expect(dead_code, reason = "the shapes describe, nothing builds them")]
 
+pub(crate) mod stats;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -321,6 +323,10 @@ pub(crate) struct Conditions {
     from: Option<String>,
     /// Received before this time
     to: Option<String>,
+    /// Words that all have to stand in the entry: `declined card`, `"card was declined"` for words that
+    /// follow one another, `-refund` for one that must not be there, `declin*` for all that begin alike.
+    /// Without personal parts for viewers
+    q: Option<String>,
     /// `invoice.paid`, or `invoice.*` for all below
     action: Option<String>,
     activity: Option<String>,

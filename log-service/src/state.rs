@@ -14,6 +14,7 @@ use crate::Config;
 use crate::access_record::AccessRecords;
 use crate::exports::Exports;
 use crate::hint::Hints;
+use crate::index::Index;
 use crate::read::wait::Waits;
 use crate::stream::Streams;
 
@@ -34,6 +35,7 @@ struct Inner {
     waits: Waits,
     exports: Exports,
     streams: Streams,
+    index: Index,
 }
 
 impl State {
@@ -52,6 +54,7 @@ impl State {
             None => None,
         };
         let streams = Streams::start(config.streams, ledger.clone(), shutdown.clone());
+        let index = Index::open(config.search, &config.index).await?;
         let access = AccessConfig {
             auth_url: config.auth.auth_url,
             issuer: config.auth.issuer,
@@ -69,6 +72,7 @@ impl State {
                 queue,
                 waits: Waits::default(),
                 exports,
+                index,
             }),
         })
     }
@@ -114,6 +118,10 @@ impl State {
         &self.inner.exports
     }
 
+    pub(crate) fn index(&self) -> &Index {
+        &self.inner.index
+    }
+
     pub(crate) fn waits(&self) -> &Waits {
         &self.inner.waits
     }
@@ -129,7 +137,7 @@ impl State {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let (database, auth) = (self.clone(), self.clone());
+        let (database, auth, index) = (self.clone(), self.clone(), self.clone());
         Health::new()
             .check("database", move || {
                 let state = database.clone();
@@ -138,6 +146,11 @@ impl State {
             .check("auth", move || {
                 let ready = auth.access().ready();
                 async move { ready.context("auth-service") }
+            })
+            // Without it the ledger answers, within bounds.
+            .watch("index", move || {
+                let state = index.clone();
+                async move { state.index().ready().await }
             })
     }
 }

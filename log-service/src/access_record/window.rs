@@ -22,6 +22,8 @@ pub(crate) enum Read<'a> {
     List(&'a Filter),
     /// A live stream, counted when it begins and again while it lasts.
     Follow(&'a Filter),
+    /// Counts.
+    Stats(&'a Filter),
     /// One entry by its id.
     Entry { partition: &'a str, id: Uuid },
 }
@@ -34,10 +36,10 @@ pub(super) struct Windows {
 /// What reads have in common that share a record.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
+    action: &'static str,
     tenant: Uuid,
     principal: Principal,
-    action: &'static str,
-    /// Filter terms of a list or stream, times aside: a reader that follows the log moves them all the time.
+    /// Filter terms, times aside: a reader that follows the log moves them all the time.
     terms: Option<Vec<(String, String)>>,
     partition: Option<String>,
 }
@@ -92,10 +94,11 @@ impl Key {
         let action = match read {
             Read::List(_) => "trail.list",
             Read::Follow(_) => "trail.follow",
+            Read::Stats(_) => "trail.stats",
             Read::Entry { .. } => "trail.get",
         };
         let (terms, partition) = match read {
-            Read::List(filter) | Read::Follow(filter) => {
+            Read::List(filter) | Read::Follow(filter) | Read::Stats(filter) => {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 let terms = filter
                     .terms()
@@ -105,6 +108,7 @@ impl Key {
             Read::Entry { partition, .. } => (None, Some(*partition)),
         };
         Self {
+            action,
             tenant,
             principal,
             action,

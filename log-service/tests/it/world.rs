@@ -272,6 +272,7 @@ async fn replica(
     auth: &AuthServer,
     shutdown: &Shutdown,
     queue: Option<Url>,
+    search: Option<Arc<dyn Search>>,
 ) -> (State, Router) {
     let config = Config {
         database_url: SecretString::from(database.url.as_str()),
@@ -295,6 +296,8 @@ async fn replica(
             index_queue_url: queue.map(|url| url.as_str().into()),
         },
         exports: log_service::ExportsConfig::default(),
+        index: search::Config::default(),
+        search,
     };
     let state = State::start(config, shutdown).await.unwrap();
     let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);

@@ -33,7 +33,7 @@ pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
 use lane::{Heads, Key, Lane, Request};
 use lanes::{Lanes, Refused};
 pub use migrate::migrate;
-pub use read::{Audit, AuditPage, IdRow, Limit, Order, Range, Scan, Times, Window};
+pub use read::{Audit, AuditPage, IdRow, Limit, Order, Place, Range, Scan, Times, Window};
 
 /// Whose chains are meant. The id is the key of every statement; the code is what entries name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

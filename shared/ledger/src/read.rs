@@ -3,10 +3,13 @@
 mod audit;
 mod entries;
 mod partitions;
+mod places;
 mod tail;
 
 use chain::{Hash, Stored, Timestamp};
 use uuid::Uuid;
+
+pub use places::Place;
 
 pub use self::tail::{Grown, Growth, TenantHead};
 

@@ -8,6 +8,7 @@ mod embedded;
 mod error;
 mod histogram;
 mod opensearch;
+mod tally;
 mod top;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use config::{Config, Credentials, Settings};
 pub use error::Error;
 pub use histogram::{Histogram, Interval, MAX_BUCKETS, Zone};
+pub use tally::Tally;
 
 /// Most hits of one page.
 pub const MAX_HITS: usize = 1_000;

@@ -27,7 +27,16 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 /// The named checks of a process, each bounded in time. Clones share them.
 #[derive(Clone, Default)]
 pub struct Health {
-    checks: Vec<(&'static str, Check)>,
+    checks: Vec<(&'static str, Need, Check)>,
+}
+
+/// What a check that fails means.
+#[derive(Clone, Copy)]
+enum Need {
+    /// The process is not ready.
+    Needed,
+    /// It goes on with less.
+    Watched,
 }
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
@@ -35,7 +44,7 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Syn
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.checks.iter().map(|(name, _)| name))
+            .entries(self.checks.iter().map(|(name, ..)| name))
             .finish()
     }
 }
@@ -53,7 +62,20 @@ impl Health {
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let boxed: Check = Arc::new(move || Box::pin(check()));
-        self.checks.push((name, boxed));
+        self.checks.push((name, Need::Needed, boxed));
+        self
+    }
+
+    /// Adds a check of something that the process can do without for a while: where it fails, it is
+    /// shown and logged, and the process stays ready.
+    #[must_use]
+    pub fn watch<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let boxed: Check = Arc::new(move || Box::pin(check()));
+        self.checks.push((name, Need::Watched, boxed));
         self
     }
 
@@ -75,7 +97,7 @@ impl Health {
             access,
         });
         Router::new()
-            .route("/livez", get(async || Json(Report::of(true))))
+            .route("/livez", get(async || Json(Report::of(Standing::Passes))))
             .route("/readyz", get(ready))
             .route("/health", get(health))
             .with_state(state)
@@ -94,20 +116,29 @@ impl Health {
     }
 
     async fn run(&self) -> Vec<Outcome> {
-        let runs = self.checks.iter().map(|(name, check)| async move {
+        let runs = self.checks.iter().map(|(name, need, check)| async move {
             let failure = match timeout(PATIENCE, check()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(format!("{error:#}")),
                 Err(_) => Some("timed out".to_owned()),
             };
-            (*name, failure)
+            (*name, *need, failure)
         });
         join_all(runs).await
     }
 }
 
-/// A check's name and why it failed.
-type Outcome = (&'static str, Option<String>);
+/// A check's name, what it means, and why it failed.
+type Outcome = (&'static str, Need, Option<String>);
+
+/// How a check stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Passes,
+    /// It fails, and the process goes on.
+    Degraded,
+    Fails,
+}
 
 struct Shared {
     checked: Arc<Checked>,
@@ -121,7 +152,7 @@ struct Checked {
 
 impl Checked {
     /// The state of each check, from at most a second ago. Those who ask meanwhile wait.
-    async fn checks(&self) -> Vec<(&'static str, bool)> {
+    async fn checks(&self) -> Vec<(&'static str, Standing)> {
         let mut last = self.last.lock().await;
         let outcomes = match last.take() {
             Some((at, outcomes)) if at.elapsed() < GOOD_FOR => (at, outcomes),
@@ -132,7 +163,11 @@ impl Checked {
             }
         };
         let states = outcomes.1.iter();
-        let states = states.map(|(name, failure)| (*name, failure.is_none()));
+        let states = states.map(|(name, need, failure)| match (failure, need) {
+            (None, _) => (*name, Standing::Passes),
+            (Some(_), Need::Watched) => (*name, Standing::Degraded),
+            (Some(_), Need::Needed) => (*name, Standing::Fails),
+        });
         let states = states.collect();
         *last = Some(outcomes);
         states
@@ -141,10 +176,10 @@ impl Checked {
 
 fn log_changes(before: Option<Vec<Outcome>>, now: &[Outcome]) {
     let before = before.unwrap_or_default();
-    for (index, (name, failure)) in now.iter().enumerate() {
+    for (index, (name, _, failure)) in now.iter().enumerate() {
         let failed_before = before
             .get(index)
-            .is_some_and(|(_, failure)| failure.is_some());
+            .is_some_and(|(.., failure)| failure.is_some());
         match failure {
             Some(error) if !failed_before => tracing::warn!(check = name, error, "check fails"),
             None if failed_before => tracing::info!(check = name, "check passes again"),
@@ -166,23 +201,33 @@ struct CheckReport {
     status: &'static str,
 }
 
-fn word(passes: bool) -> &'static str {
-    if passes { "ok" } else { "failing" }
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Passes => "ok",
+        Standing::Degraded => "degraded",
+        Standing::Fails => "failing",
+    }
+}
+
+/// Of the process as a whole.
+fn whole(checks: &[(&'static str, Standing)]) -> Standing {
+    let fails = checks.iter().any(|(_, check)| *check == Standing::Fails);
+    if fails { Standing::Fails } else { Standing::Passes }
 }
 
 impl Report {
-    fn of(passes: bool) -> Self {
+    fn of(standing: Standing) -> Self {
         Self {
-            status: word(passes),
+            status: word(standing),
             checks: Vec::new(),
         }
     }
 
-    fn with(checks: Vec<(&'static str, bool)>) -> Self {
-        let mut report = Self::of(checks.iter().all(|(_, passes)| *passes));
-        let checks = checks.into_iter().map(|(name, passes)| CheckReport {
+    fn with(checks: Vec<(&'static str, Standing)>) -> Self {
+        let mut report = Self::of(whole(&checks));
+        let checks = checks.into_iter().map(|(name, standing)| CheckReport {
             name,
-            status: word(passes),
+            status: word(standing),
         });
         report.checks = checks.collect();
         report
@@ -199,7 +244,7 @@ impl Report {
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let checks = shared.checked.checks().await;
-    Report::of(checks.iter().all(|(_, passes)| *passes)).into_answer()
+    Report::of(whole(&checks)).into_answer()
 }
 
 async fn detail(State(checked): State<Arc<Checked>>) -> Response {
@@ -209,7 +254,7 @@ async fn detail(State(checked): State<Arc<Checked>>) -> Response {
 
 async fn health(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let checks = shared.checked.checks().await;
-    let mut report = Report::of(checks.iter().all(|(_, passes)| *passes));
+    let mut report = Report::of(whole(&checks));
     // Whoever cannot be verified right now gets what everybody gets.
     if let Ok(caller) = shared.access.authenticate(&headers).await
         && shared.access.admit_read(&caller).is_ok()

@@ -175,6 +175,8 @@ async fn start(
         },
         hints: service::config::Hints::default(),
         exports: log_service::ExportsConfig::default(),
+        index: search::Config::default(),
+        search: None,
     };
     // Boxed: the rest of the program would carry its size about.
     let log = Box::pin(log_service::State::start(config, &after))

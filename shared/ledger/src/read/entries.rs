@@ -189,7 +189,7 @@ impl Ledger {
             .collect()
     }
 
-    fn stored(&self, tenant: &Tenant, row: Row) -> Result<Stored, Error> {
+    pub(super) fn stored(&self, tenant: &Tenant, row: Row) -> Result<Stored, Error> {
         let first = row.seq == 0;
         row.into_stored(tenant, &self.shared.origin, first)
     }
