@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Show one entry
     Get(Get),
+    /// Find entries by their words and values, newest first
+    Search(Box<Search>),
     /// Show the last entries, and those that follow
     Tail(Tail),
     /// List the partitions with their sizes and heads
@@ -192,6 +194,80 @@ pub(crate) struct Get {
     pub(crate) evidence: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Options of `search`. All conditions given must hold.
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// Words that stand in the entry: `card declin*`, `'"card was declined"'`; after `--` also words
+    /// that do not: `-- card -refund`
+    #[arg(value_name = "WORDS")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) conditions: Conditions,
+    /// How many
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 20)]
+    pub(crate) count: u32,
+    /// As many as there are
+    #[arg(long, conflicts_with = "count")]
+    pub(crate) all: bool,
+    /// The oldest first
+    #[arg(long)]
+    pub(crate) oldest: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Values that entries have.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Conditions")]
+pub(crate) struct Conditions {
+    /// `invoice.paid`, or `invoice.*` for all below
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// `create`, `read`, `update`, `delete` or `other`
+    #[arg(long, value_name = "ACTIVITY")]
+    pub(crate) activity: Option<String>,
+    /// `info`, `warning`, `error` or `critical`
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) severity: Option<String>,
+    /// `success`, `failure` or `unknown`
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) outcome: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) actor_id: Option<String>,
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) actor_type: Option<String>,
+    /// Who posted it, as `type:id`
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub(crate) recorded_by: Option<String>,
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) target_type: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) target_id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) correlation_id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) session_id: Option<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Option<String>,
+    /// A field that was changed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+    /// A label; may be given again
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// Only this partition
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<String>,
+    /// Received at this time (RFC 3339) or later
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Received before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
 }
 
 /// Options of `tail`.

@@ -14,6 +14,7 @@ mod partitions;
 mod posting;
 mod print;
 mod profile;
+mod search;
 mod tail;
 mod up;
 mod verify;
@@ -52,6 +53,7 @@ async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
         Command::Append(config) => append::run(config, output).await,
         Command::Import(config) => import::run(config, output).await,
         Command::Get(config) => get::run(config, output).await,
+        Command::Search(config) => search::run(*config, output).await,
         Command::Tail(config) => tail::run(config, output).await,
         Command::Partitions(config) => partitions::run(config, output).await,
         Command::Verify(config) => verify::run(config, output).await,

@@ -19,17 +19,17 @@ use crate::print::{Output, Style, one_line};
 const PAGE: usize = 1_000;
 
 #[derive(Deserialize)]
-struct Page {
-    entries: Vec<Value>,
-    next: Option<String>,
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Value>,
+    pub(crate) next: Option<String>,
     /// Rows that are not what was recorded.
     #[serde(default)]
-    unreadable: Vec<Place>,
+    pub(crate) unreadable: Vec<Place>,
 }
 
 /// Where an entry stands.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
-struct Place {
+pub(crate) struct Place {
     partition: String,
     #[serde(default = "first_generation")]
     generation: u64,
@@ -116,20 +116,29 @@ impl Tail {
     }
 
     fn warn(&self, unreadable: &[Place]) {
-        for Place { partition, seq, .. } in unreadable {
-            let warning =
-                format!("{partition}/{seq} is not what was recorded: run `veritrail verify`");
-            self.output.note(&self.output.paint(Style::Bad, &warning));
-        }
+        warn(self.output, unreadable);
     }
 
     fn show(&self, entry: &Value) -> anyhow::Result<()> {
-        self.output.value(entry)?;
-        if !self.output.json() {
-            self.output.say(&line(self.output, entry))?;
-        }
-        Ok(())
+        show(self.output, entry)
     }
+}
+
+/// Names rows that are not what was recorded.
+pub(crate) fn warn(output: Output, unreadable: &[Place]) {
+    for Place { partition, seq, .. } in unreadable {
+        let warning = format!("{partition}/{seq} is not what was recorded: run `veritrail verify`");
+        output.note(&output.paint(Style::Bad, &warning));
+    }
+}
+
+/// An entry on a line of its own.
+pub(crate) fn show(output: Output, entry: &Value) -> anyhow::Result<()> {
+    output.value(entry)?;
+    if !output.json() {
+        output.say(&line(output, entry))?;
+    }
+    Ok(())
 }
 
 fn place(entry: &Value) -> Place {

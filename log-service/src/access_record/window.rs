@@ -111,7 +111,6 @@ impl Key {
             action,
             tenant,
             principal,
-            action,
             terms,
             partition: partition.map(str::to_owned),
         }

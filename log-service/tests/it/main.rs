@@ -18,6 +18,7 @@ mod logs;
 mod partitions;
 mod replicas;
 mod routes;
+mod search;
 mod status;
 mod stream;
 mod tamper;

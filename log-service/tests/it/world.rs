@@ -1,12 +1,14 @@
 //! One log-service on one database of its own, and requests to it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use log_service::{Config, State};
+use search::Search;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use service::Shutdown;
@@ -133,9 +135,18 @@ impl World {
     pub(crate) async fn hinting(queue: impl AsyncFnOnce(Url) -> Option<Url>) -> Self {
         let database = Database::create().await;
         let queue = queue(database.url.clone()).await;
+        Self::on(database, queue, None).await
+    }
+
+    /// Lists over an index.
+    pub(crate) async fn searching(search: Arc<dyn Search>) -> Self {
+        Self::on(Database::create().await, None, Some(search)).await
+    }
+
+    async fn on(database: Database, queue: Option<Url>, search: Option<Arc<dyn Search>>) -> Self {
         let auth = AuthServer::start().await;
         let shutdown = Shutdown::new();
-        let (state, app) = replica(&database, &auth, &shutdown, queue).await;
+        let (state, app) = replica(&database, &auth, &shutdown, queue, search).await;
         Self {
             auth,
             state,
@@ -156,7 +167,7 @@ impl World {
 
     /// One more process on the same database.
     pub(crate) async fn replica(&self) -> (State, Router) {
-        replica(&self.database, &self.auth, &self.shutdown, None).await
+        replica(&self.database, &self.auth, &self.shutdown, None, None).await
     }
 
     /// Serves a replica on a port of its own, for what needs a connection.

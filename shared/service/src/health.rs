@@ -212,7 +212,11 @@ fn word(standing: Standing) -> &'static str {
 /// Of the process as a whole.
 fn whole(checks: &[(&'static str, Standing)]) -> Standing {
     let fails = checks.iter().any(|(_, check)| *check == Standing::Fails);
-    if fails { Standing::Fails } else { Standing::Passes }
+    if fails {
+        Standing::Fails
+    } else {
+        Standing::Passes
+    }
 }
 
 impl Report {

@@ -1,0 +1,169 @@
+//! An index of one story, written as a worker would, but only as far as the story says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chain::Timestamp;
+use ledger::follow::{Config, Cursor, Followed};
+use ledger::{Limit, Order, Range, Tenant};
+use query::Document;
+use search::{Placement, Search, Settings, Which};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::world::{ORIGIN, World};
+
+const VISIBLE: &str = "index.visible";
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    OpenSearch,
+    Embedded,
+}
+
+pub(super) struct Indexed {
+    search: Arc<dyn Search>,
+    directory: Option<PathBuf>,
+    tenants: std::sync::Mutex<Vec<Uuid>>,
+}
+
+impl Indexed {
+    pub(super) async fn open(kind: Kind) -> Self {
+        let name = format!("log-{}", Uuid::now_v7().simple());
+        let mut directory = None;
+        let url = match kind {
+            Kind::OpenSearch => {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "where the tests' server is, only they know"
+                )]
+                let url =
+                    std::env::var("OPENSEARCH_URL").expect("OPENSEARCH_URL names an OpenSearch");
+                url.parse().unwrap()
+            }
+            Kind::Embedded => {
+                let path = std::env::temp_dir().join(format!("veritrail-{name}"));
+                let url = url::Url::from_file_path(&path).unwrap();
+                directory = Some(path);
+                url
+            }
+        };
+        let mut settings = Settings::of(url);
+        settings.prefix = name;
+        Self {
+            search: search::open(settings).await.unwrap(),
+            directory,
+            tenants: std::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn search(&self) -> Arc<dyn Search> {
+        Arc::clone(&self.search)
+    }
+
+    /// Indexes entries `..end` of a chain, and says so.
+    pub(super) async fn index(&self, world: &World, tenant: Uuid, partition: &str, end: u64) {
+        self.create(tenant).await;
+        let ledger = ledger(world).await;
+        let range = Range {
+            generation: Some(1),
+            from: 0,
+            to: end,
+            order: Order::Ascending,
+            limit: Limit {
+                rows: 10_000,
+                bytes: 64 << 20,
+            },
+        };
+        let code = "code".to_owned();
+        let entries = ledger
+            .range(&Tenant { id: tenant, code }, partition, range)
+            .await
+            .unwrap();
+        assert_eq!(entries.len() as u64, end);
+        let documents: Vec<_> = entries.iter().map(|e| Document::of(e).unwrap()).collect();
+        self.write(tenant, &documents).await;
+        ledger.stop().await;
+        cursor(world, tenant, partition, end).await;
+    }
+
+    /// Something that no worker would write.
+    pub(super) async fn forge(
+        &self,
+        world: &World,
+        tenant: Uuid,
+        partition: &str,
+        seq: u64,
+        words: &str,
+    ) {
+        let mut connection = world.superuser().await;
+        let time: Option<i64> = sqlx::query_scalar(
+            "select (extract(epoch from received_at) * 1000000)::int8 from ledger.entries
+              where tenant = $1 and partition = $2 and seq = $3",
+        )
+        .bind(tenant)
+        .bind(partition)
+        .bind(i64::try_from(seq).unwrap())
+        .fetch_optional(&mut connection)
+        .await
+        .unwrap();
+        let forged = Document {
+            partition: partition.to_owned(),
+            generation: 1,
+            seq,
+            received_at: Timestamp::from_micros(time.unwrap_or(1_700_000_000_000_000)).unwrap(),
+            version: 9,
+            keywords: Vec::new(),
+            words: vec![words.to_owned()],
+            personal_words: Vec::new(),
+        };
+        self.write(tenant, &[forged]).await;
+    }
+
+    pub(super) async fn cursor(&self, world: &World, tenant: Uuid, partition: &str, next: u64) {
+        cursor(world, tenant, partition, next).await;
+    }
+
+    async fn create(&self, tenant: Uuid) {
+        self.tenants.lock().unwrap().push(tenant);
+        self.search.create(tenant, Placement::Own).await.unwrap();
+    }
+
+    async fn write(&self, tenant: Uuid, documents: &[Document]) {
+        let refused = self.search.write(tenant, Which::Current, documents).await;
+        assert_eq!(refused.unwrap(), []);
+        self.search.refresh(tenant).await.unwrap();
+    }
+
+    pub(super) async fn end(self) {
+        let tenants = std::mem::take(&mut *self.tenants.lock().unwrap());
+        for tenant in tenants {
+            self.search.drop_tenant(tenant).await.unwrap();
+        }
+        if let Some(directory) = &self.directory {
+            std::fs::remove_dir_all(directory).unwrap();
+        }
+    }
+}
+
+async fn ledger(world: &World) -> ledger::Ledger {
+    let url = SecretString::from(world.database.url.as_str());
+    let mut config = ledger::Config::new(url, ORIGIN.to_owned());
+    config.allow_unsafe_server = true;
+    ledger::Ledger::start(config).await.unwrap()
+}
+
+/// What searches find ends before this entry.
+pub(super) async fn cursor(world: &World, tenant: Uuid, partition: &str, next: u64) {
+    let followed = Followed::new(Config::new(SecretString::from(world.database.url.as_str())));
+    let followed = followed.unwrap();
+    let cursor = Cursor {
+        tenant,
+        partition: partition.to_owned(),
+        generation: 1,
+        next,
+        received_at: Timestamp::FIRST,
+    };
+    followed.advance(VISIBLE, &[(cursor, 0)]).await.unwrap();
+    followed.stop().await;
+}
