@@ -94,6 +94,11 @@ impl State {
         &self.inner.marks
     }
 
+    /// Gives the connections back.
+    pub async fn close(&self) {
+        self.ledger().stop().await;
+    }
+
     pub(crate) fn health(&self) -> Health {
         let (database, index, queue) = (self.clone(), self.clone(), self.clone());
         let health = Health::new()

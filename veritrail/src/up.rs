@@ -6,6 +6,7 @@ mod data;
 mod first_start;
 mod server;
 mod welcome;
+mod workers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

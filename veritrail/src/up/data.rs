@@ -7,6 +7,8 @@
 //!    /origin            the installation's name, fixed at the first start
 //!    /credentials.json  what the first start made (0600)
 //!    /address           where the running `up` listens
+//!    /index             what is searched, one folder a tenant; made anew when it is missing
+//!    /objects           the files of export jobs
 //!    /postgres          the cluster, or a link to it; postgres.init-* while it is made
 //!    /postgres.log      what PostgreSQL says
 //!    /socket            where PostgreSQL listens (0700)

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,6 +19,7 @@ use url::Url;
 use super::data::DataDir;
 use super::first_start;
 use super::welcome::Welcome;
+use super::workers::{self, Places, Workers};
 use crate::config;
 use crate::print::Output;
 
@@ -46,6 +48,7 @@ pub(crate) struct Database {
 struct Services {
     auth: auth_service::State,
     log: log_service::State,
+    workers: Workers,
     /// Outlives the last request: pollers, outbox, access records.
     after: Shutdown,
 }
@@ -81,7 +84,8 @@ pub(crate) async fn run(
     let after = services.after.clone();
     let access = Access::from_ref(&services.log);
     let streams = tokio::spawn(close_streams(services.log.clone(), stop.clone()));
-    let router = router(services);
+    let (router, workers) = router(services);
+    beside.spawn(workers.run(after.clone()));
     let internal = service::http::serve(inside, router.clone(), settings.clone(), after.clone());
     beside.spawn(async {
         if let Err(error) = internal.await {
@@ -158,6 +162,8 @@ async fn start(
     let auth = auth_service::State::start(config)
         .await
         .context("cannot start auth-service")?;
+    let places = Places::new(data.path(), url)?;
+    let search = workers::search(&places).await?;
     let config = log_service::Config {
         database_url: url.clone(),
         origin: installation.origin.clone(),
@@ -173,24 +179,45 @@ async fn start(
                 internal_secret_file: None,
             },
         },
-        hints: service::config::Hints::default(),
-        exports: log_service::ExportsConfig::default(),
+        hints: service::config::Hints {
+            index_queue_url: Some(places.index_queue.clone()),
+        },
+        exports: log_service::ExportsConfig {
+            store_url: Some(places.objects.to_string()),
+            export_queue_url: Some(places.export_queue.clone()),
+            ..log_service::ExportsConfig::default()
+        },
         index: search::Config::default(),
-        search: None,
+        search: Some(Arc::clone(&search)),
     };
     // Boxed: the rest of the program would carry its size about.
     let log = Box::pin(log_service::State::start(config, &after))
         .await
         .context("cannot start log-service")?;
-    Ok(Services { auth, log, after })
+    let workers = Workers::open(workers::Wanted {
+        database: url,
+        origin: &installation.origin,
+        places: &places,
+        search,
+        feed: Access::from_ref(&log).feed().clone(),
+    });
+    Ok(Services {
+        auth,
+        log,
+        workers: workers.await.context("cannot start the workers")?,
+        after,
+    })
 }
 
-fn router(services: Services) -> axum::Router {
-    let Services { auth, log, .. } = services;
+fn router(services: Services) -> (axum::Router, Workers) {
+    let Services {
+        auth, log, workers, ..
+    } = services;
     let health = auth_service::health(&auth).and(log_service::health(&log));
     let health = health.router(Access::from_ref(&log));
     let routes = auth_service::router(auth).merge(log_service::router(log));
-    service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION")).merge(health)
+    let router = service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION"));
+    (router.merge(health), workers)
 }
 
 /// What runs beside the routes until the last request was answered.

@@ -133,13 +133,7 @@ async fn views_show_one_tenant_and_raise_without_one(pool: PgPool) {
             .unwrap();
     }
     let reader = "veritrail_read";
-    for table in [
-        "entries",
-        "entry_ids",
-        "chains",
-        "installation",
-        "migrations",
-    ] {
+    for table in ["entries", "entry_ids", "chains", "migrations"] {
         let select = format!("select from ledger.{table}");
         assert_eq!(
             refused(&database.pool, reader, &select).await.0,

@@ -1,0 +1,201 @@
+//! The workers of the one process: indexer and exports, on a runtime of their own, so that what they
+//! do never stands in the way of an append. The index and the files are folders of the data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use ledger::{Followed, Ledger};
+use queue::Queue;
+use search::Search;
+use secrecy::{ExposeSecret as _, SecretString};
+use service::Shutdown;
+use service::status::Feed;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinSet;
+use url::Url;
+
+/// Chains that are indexed, and exports that are written, at once.
+const AT_ONCE: u16 = 2;
+
+/// Where the parts are that log-service and the workers share.
+pub(crate) struct Places {
+    pub(crate) index: Url,
+    pub(crate) objects: Url,
+    pub(crate) index_queue: SecretString,
+    pub(crate) export_queue: SecretString,
+}
+
+impl Places {
+    pub(crate) fn new(data: &Path, database: &SecretString) -> anyhow::Result<Self> {
+        let folder = |name: &str| {
+            let path = data.join(name);
+            Url::from_directory_path(&path).map_err(|()| anyhow!("{} is no path", path.display()))
+        };
+        Ok(Self {
+            index: folder("index")?,
+            objects: folder("objects")?,
+            index_queue: queue(database, "index"),
+            export_queue: queue(database, "exports"),
+        })
+    }
+}
+
+fn queue(database: &SecretString, name: &str) -> SecretString {
+    let database = database.expose_secret();
+    let sign = if database.contains('?') { '&' } else { '?' };
+    format!("{database}{sign}queue={name}").into()
+}
+
+/// What the workers are started with.
+pub(crate) struct Wanted<'a> {
+    pub(crate) database: &'a SecretString,
+    pub(crate) origin: &'a str,
+    pub(crate) places: &'a Places,
+    pub(crate) search: Arc<dyn Search>,
+    /// Which tenants are in order.
+    pub(crate) feed: Feed,
+}
+
+pub(crate) struct Workers {
+    runtime: Own,
+    indexer: indexer_worker::State,
+    exporter: export_worker::State,
+}
+
+/// A runtime that may be dropped where another one runs.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The index, which log-service asks and the indexer writes.
+pub(crate) async fn search(places: &Places) -> anyhow::Result<Arc<dyn Search>> {
+    let config = search::Config {
+        index_url: Some(places.index.clone()),
+        ..search::Config::default()
+    };
+    let settings = config.settings()?.context("no index")?;
+    search::open(settings)
+        .await
+        .context("cannot open the index")
+}
+
+impl Workers {
+    /// Opens what they work with, on their own runtime. They begin with [`Workers::run`].
+    pub(crate) async fn open(wanted: Wanted<'_>) -> anyhow::Result<Self> {
+        let threads =
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("worker")
+            .enable_all()
+            .build()
+            .context("cannot start the workers")?;
+        let runtime = Own(Some(runtime));
+        let Wanted {
+            database,
+            origin,
+            places,
+            search,
+            feed,
+        } = wanted;
+        let open = {
+            let (database, origin) = (database.clone(), origin.to_owned());
+            let objects = places.objects.to_string();
+            let queues = [places.index_queue.clone(), places.export_queue.clone()];
+            async move {
+                let [index_queue, export_queue] = queues;
+                let index_queue = queue::open(&index_queue).await?;
+                let export_queue = queue::open(&export_queue).await?;
+                let indexer = indexer(&database, search, index_queue)?;
+                let store = store::open(&objects, None).await?;
+                let exporter = exporter(&database, origin, store, export_queue, feed)?;
+                anyhow::Ok((indexer, exporter))
+            }
+        };
+        let (indexer, exporter) = runtime.handle()?.spawn(open).await??;
+        Ok(Self {
+            runtime,
+            indexer,
+            exporter,
+        })
+    }
+
+    /// Until `stop`, and until what is under way then has ended or was given back.
+    pub(crate) async fn run(self, stop: Shutdown) {
+        let Ok(handle) = self.runtime.handle() else {
+            return;
+        };
+        let mut work = JoinSet::new();
+        work.spawn_on(
+            indexer_worker::run(self.indexer.clone(), stop.clone()),
+            &handle,
+        );
+        work.spawn_on(export_worker::run(self.exporter.clone(), stop), &handle);
+        // One that ends before it was told to has failed, and the whole with it.
+        while let Some(ended) = work.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker failed");
+                return;
+            }
+        }
+        let close = async move {
+            self.exporter.close().await;
+            self.indexer.close().await;
+        };
+        let _ = handle.spawn(close).await;
+    }
+}
+
+impl Own {
+    fn handle(&self) -> anyhow::Result<Handle> {
+        let runtime = self.0.as_ref().context("the workers' runtime has ended")?;
+        Ok(runtime.handle().clone())
+    }
+}
+
+fn indexer(
+    database: &SecretString,
+    search: Arc<dyn Search>,
+    queue: Arc<dyn Queue>,
+) -> anyhow::Result<indexer_worker::State> {
+    let mut config = ledger::follow::Config::new(database.clone());
+    config.connections = u32::from(AT_ONCE) * 2 + 2;
+    let settings = indexer_worker::Settings {
+        at_once: AT_ONCE.into(),
+        ..indexer_worker::Settings::default()
+    };
+    indexer_worker::State::new(Followed::new(config)?, search, Some(queue), settings)
+}
+
+fn exporter(
+    database: &SecretString,
+    origin: String,
+    store: Arc<dyn store::Store>,
+    queue: Arc<dyn Queue>,
+    feed: Feed,
+) -> anyhow::Result<export_worker::State> {
+    let mut config = ledger::Config::new(database.clone(), origin);
+    config.readers = u32::from(AT_ONCE) + 2;
+    let ledger = Ledger::read_only(config)?;
+    let connections = u32::from(AT_ONCE) + 2;
+    let jobs = export::Jobs::open(database, export::jobs::Role::Work, connections)?;
+    let settings = export_worker::Settings {
+        at_once: AT_ONCE.into(),
+        ..export_worker::Settings::default()
+    };
+    Ok(export_worker::State::new(
+        ledger,
+        jobs,
+        store,
+        Some(queue),
+        feed,
+        settings,
+    ))
+}
