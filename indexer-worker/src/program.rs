@@ -44,8 +44,9 @@ pub struct Rebuild {
     placement: Option<Placement>,
     #[command(flatten)]
     config: Config,
-    #[command(flatten)]
-    telemetry: service::config::Telemetry,
+    /// Log level, or directives such as `info,indexer_worker=debug`
+    #[arg(long, env = "LOG", default_value = "info")]
+    log: String,
 }
 
 impl Program {
@@ -101,7 +102,7 @@ impl Work {
 
 impl Rebuild {
     async fn run(self) -> anyhow::Result<()> {
-        service::telemetry::init(&self.telemetry.log)?;
+        service::telemetry::init(&self.log)?;
         let shutdown = Shutdown::on_signals()?;
         let placement = self.placement.unwrap_or(self.config.index_placement).into();
         let state = self.config.open_shared().await?;
