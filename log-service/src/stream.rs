@@ -7,6 +7,7 @@ mod backfill;
 mod credential;
 mod end;
 mod events;
+mod followed;
 mod frames;
 mod mailbox;
 mod places;

@@ -3,20 +3,19 @@
 //! by, and hands it to all their readers. It knows nothing of what this replica appended itself:
 //! entries of all replicas come the same way. It holds no connection between two statements.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ledger::{Ledger, Limit, Tenant};
-use query::Reach;
 use service::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::audience::Audience;
+use super::followed::Behind;
 use super::mailbox::Mailbox;
-use super::tails::{Behind, Tails};
+use super::tails::Tails;
 
 /// From the beginning of one look at the heads to the next.
 const TICK: Duration = Duration::from_millis(15);
@@ -99,7 +98,7 @@ impl Tailer {
 
     async fn tail(&mut self) {
         loop {
-            if self.joins.is_empty() && self.tails.tenants.is_empty() {
+            if self.joins.is_empty() && self.tails.is_empty() {
                 // Nobody follows anything.
                 let Some(command) = self.commands.recv().await else {
                     return;
@@ -142,7 +141,6 @@ impl Tailer {
             self.tails.add(&join.tenant);
         }
         self.look().await?;
-        self.tails.end_what_cannot_go_on();
         let behind = self.tails.behind();
         for behind in behind.chunks(CHAINS) {
             self.read(behind).await?;
@@ -156,11 +154,11 @@ impl Tailer {
     }
 
     async fn look(&mut self) -> Option<()> {
-        let (whole, named) = self.wanted();
-        let named: Vec<(Uuid, &str)> = named
+        let joining = self
+            .joins
             .iter()
-            .map(|(tenant, name)| (*tenant, name.as_str()))
-            .collect();
+            .map(|join| (join.tenant.id, &join.audience));
+        let (whole, named) = self.tails.wanted(joining);
         let asked = timeout(PATIENCE, self.ledger.heads_of(&whole, &named)).await;
         let heads = self.answered(asked)?;
         self.tails.see(&heads);
@@ -202,31 +200,6 @@ impl Tailer {
             tracing::warn!(error = format!("{error:#}"), "streams stand still");
         }
         None
-    }
-
-    /// Tenants of which all chains are looked at, and single chains of others.
-    fn wanted(&self) -> (Vec<Uuid>, BTreeSet<(Uuid, String)>) {
-        let joining = self
-            .joins
-            .iter()
-            .map(|join| (join.tenant.id, &join.audience));
-        let joined = self.tails.tenants.iter().flat_map(|(id, followed)| {
-            let groups = followed.groups.iter();
-            groups.map(move |group| (*id, &group.audience))
-        });
-        let (mut whole, mut named) = (BTreeSet::new(), BTreeSet::new());
-        for (tenant, audience) in joining.chain(joined) {
-            match (audience.reach, audience.filter.partition()) {
-                (Reach::One, Some(partition)) => {
-                    named.insert((tenant, partition.to_owned()));
-                }
-                _ => {
-                    whole.insert(tenant);
-                }
-            }
-        }
-        named.retain(|(tenant, _)| !whole.contains(tenant));
-        (whole.into_iter().collect(), named)
     }
 
     /// Those who have read nothing beyond the tails hear from now on what comes.
@@ -275,7 +248,7 @@ impl Tailer {
         }
         self.beat_at = now + HEARTBEAT;
         let live = now - self.looked_at < LIVE;
-        for followed in self.tails.tenants.values() {
+        for followed in self.tails.all() {
             followed.beat(live);
         }
     }

@@ -103,3 +103,31 @@ async fn a_filter_or_a_cursor_opens_nothing() {
     assert_eq!(beyond, (422, "invalid".to_owned()));
     world.end().await;
 }
+
+#[tokio::test]
+async fn words_are_looked_for_where_the_reader_may_look() {
+    let world = World::start().await;
+    let address = world.serve(&world.state).await;
+    let backend = world.auth.service(A, EVERYTHING);
+    let (auditor, viewer) = (world.auth.user(A, "auditor"), world.auth.user(A, "viewer"));
+    let mut full = Socket::follow(address, &auditor.token, "?q=annabel").await;
+    let mut masked = Socket::follow(address, &viewer.token, "?q=annabel").await;
+    full.ready().await;
+    masked.ready().await;
+    for entry in [
+        json!({"action": "a", "actor": {"type": "user", "id": "u", "name": "Annabel"}}),
+        json!({"action": "a", "labels": {"ship": "Annabel Lee"}}),
+        json!({"action": "a"}),
+        json!({"action": "b", "labels": {"ship": "annabel"}}),
+    ] {
+        world.append(&backend, &entry).await.is(201);
+    }
+    let seqs = async |socket: &mut Socket, count| {
+        let frames = socket.entries(count).await;
+        let seq = |frame: &serde_json::Value| frame["entry"]["seq"].as_u64().unwrap();
+        frames.iter().map(seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(&mut full, 3).await, [0, 1, 3]);
+    assert_eq!(seqs(&mut masked, 2).await, [1, 3]);
+    world.end().await;
+}
