@@ -1,0 +1,193 @@
+//! How jobs end, and what is left of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use export::Format;
+use export::jobs::{self, State};
+use export_worker::Settings;
+use service::Shutdown;
+use service::status::{StatusSet, TenantStatus};
+use uuid::Uuid;
+
+use crate::stopping::Stopping;
+use crate::world::{Place, World, request};
+
+async fn cancelled(place: Place) {
+    let world = World::new(place).await;
+    world.fill("default", 10).await;
+    let waiting = world.ask(request(Format::Csv, &[])).await;
+    let tenant = world.tenant.id;
+    let job = world
+        .jobs
+        .cancel(tenant, waiting.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(job.state, State::Cancelled);
+    world.worker().catch_up().await.unwrap();
+    assert_eq!(world.job(waiting.id).await.attempt, 0);
+
+    // In the middle of its work, at the first sign of life after it.
+    let running = world.ask(request(Format::Csv, &[])).await;
+    let (store, steps) = Stopping::new(Arc::clone(&world.store), 1, true);
+    let settings = Settings {
+        beat: Duration::from_millis(20),
+        ..Settings::default()
+    };
+    let worker = world.worker_with(Arc::new(store), settings);
+    let cancel = async {
+        steps.reached.notified().await;
+        world
+            .jobs
+            .cancel(tenant, running.id)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let (done, job) = tokio::join!(worker.catch_up(), cancel);
+    done.unwrap();
+    assert_eq!(job.state, State::Cancelled);
+    assert_eq!(world.job(running.id).await.state, State::Cancelled);
+    assert_eq!(world.keys().await, Vec::<String>::new());
+    // Of another tenant there is nothing to cancel.
+    let other = world.jobs.cancel(Uuid::now_v7(), running.id).await.unwrap();
+    assert_eq!(other, None);
+    worker.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_leaves_nothing_in_a_directory() {
+    cancelled(Place::Directory).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_leaves_nothing_in_s3() {
+    cancelled(Place::S3).await;
+}
+
+async fn expired(place: Place) {
+    let world = World::new(place).await;
+    world.fill("default", 3).await;
+    let (first, _) = world.export(request(Format::Csv, &[])).await;
+    let (second, _) = world.export(request(Format::Jsonl, &[])).await;
+    let worker = world.worker();
+    worker.clean_up().await.unwrap();
+    assert_eq!(world.keys().await.len(), 2);
+    world
+        .sql(&format!(
+            "update export.jobs set expires_at = now() where id = '{}'",
+            first.id
+        ))
+        .await;
+    worker.clean_up().await.unwrap();
+    assert_eq!(world.job(first.id).await.state, State::Expired);
+    assert_eq!(world.keys().await, [second.key()]);
+
+    world
+        .sql("update export.jobs set ended_at = now() - interval '91 days'")
+        .await;
+    worker.clean_up().await.unwrap();
+    assert_eq!(
+        world.jobs.get(world.tenant.id, first.id).await.unwrap(),
+        None
+    );
+    // What has a file is not forgotten.
+    assert_eq!(world.job(second.id).await.state, State::Finished);
+    worker.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_expired_file_goes_from_a_directory() {
+    expired(Place::Directory).await;
+}
+
+#[tokio::test]
+async fn an_expired_file_goes_from_s3() {
+    expired(Place::S3).await;
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_exports_nothing() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 3).await;
+    let job = world.ask(request(Format::Csv, &[])).await;
+    let mut set = StatusSet::default();
+    set.tenants.insert(world.tenant.id, TenantStatus::Suspended);
+    world.feed.replace(set);
+    world.worker().catch_up().await.unwrap();
+    let job = world.job(job.id).await;
+    assert_eq!(job.state, State::Failed);
+    assert_eq!(job.failure.unwrap().code, "tenant_suspended");
+    assert_eq!(world.keys().await, Vec::<String>::new());
+    world.feed.replace(StatusSet::default());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_has_few_jobs_open_at_once() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 1).await;
+    let csv = || request(Format::Csv, &[]);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.ask(csv()).await.id);
+    }
+    let fourth = Uuid::now_v7();
+    let refused = world.try_ask(fourth, csv()).await;
+    assert!(matches!(refused, Err(jobs::Error::TooMany)));
+    // What is there already is not refused.
+    assert_eq!(world.try_ask(ids[0], csv()).await.unwrap().id, ids[0]);
+    world.worker().catch_up().await.unwrap();
+    assert_eq!(
+        world.try_ask(fourth, csv()).await.unwrap().state,
+        State::Queued
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_gives_the_job_back() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 3).await;
+    let job = world.ask(request(Format::Csv, &[])).await;
+    let (store, steps) = Stopping::new(Arc::clone(&world.store), 1, false);
+    let worker = world.worker_on(Arc::new(store));
+    let shutdown = Shutdown::new();
+    let stop = async {
+        steps.reached.notified().await;
+        shutdown.begin();
+    };
+    tokio::join!(export_worker::run(worker.clone(), shutdown.clone()), stop);
+    assert_eq!(world.job(job.id).await.state, State::Queued);
+    // At once, without waiting for a lease.
+    world.worker().catch_up().await.unwrap();
+    assert_eq!(world.job(job.id).await.state, State::Finished);
+    worker.close().await;
+    world.end().await;
+}
+
+/// A ledger of another name would make every chain look damaged.
+#[tokio::test]
+async fn a_worker_of_another_installation_takes_nothing() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 1).await;
+    let job = world.ask(request(Format::Csv, &[])).await;
+    let config = ledger::Config::new(world.url.as_str().into(), "other.test".to_owned());
+    let ledger = ledger::Ledger::read_only(config).unwrap();
+    let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
+    let worker = export_worker::State::new(
+        ledger,
+        work,
+        Arc::clone(&world.store),
+        None,
+        world.feed.clone(),
+        Settings::default(),
+    );
+    worker.catch_up().await.unwrap_err();
+    assert_eq!(world.job(job.id).await.state, State::Queued);
+    worker.close().await;
+    world.end().await;
+}
