@@ -42,6 +42,7 @@ async fn the_configuration_page_is_complete() {
         ("log-service", "serve"),
         ("indexer-worker", "work"),
         ("indexer-worker", "rebuild"),
+        ("export-worker", "work"),
         ("veritrail", "up"),
         ("veritrail", "tail"),
     ] {

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::table::Guard::{Internal, Public, Roles};
-use self::table::{A, L, OPEN, READS, Route, STREAM, Service, TABLE};
+use self::table::{A, DOWNLOAD, L, OPEN, READS, Route, STREAM, Service, TABLE};
 use crate::forge::Forge;
 use crate::system::{Answer, System};
 use crate::tenants::{Person, Tenant, tenants};
@@ -29,6 +29,7 @@ impl Route {
             path if path.contains("/users/") => of.people["viewer"].id.as_str(),
             path if path.contains("/service-accounts/") => &of.service_account,
             path if path.contains("/logs/") => &of.entry,
+            path if path.contains("/exports/") => &of.export,
             _ => "01980000-0000-7000-8000-000000000000",
         };
         let path = self
@@ -157,6 +158,7 @@ async fn right_roles_read(system: &System, of: &Tenant, operator: &str) {
             let expected = match route.path {
                 "/api/v1/tenants/{code}/break-glass/{id}" => StatusCode::NOT_FOUND,
                 STREAM => StatusCode::BAD_REQUEST,
+                DOWNLOAD => StatusCode::CONFLICT,
                 _ => StatusCode::OK,
             };
             expect(route, role, &answer, expected);
@@ -228,10 +230,10 @@ async fn suspended_and_archived(system: &System, of: &Tenant, operator: &str) {
         .await;
     for_each_allowed(system, of, "archived", |route| {
         if READS.contains(&route.method) {
-            if route.path == STREAM {
-                StatusCode::BAD_REQUEST
-            } else {
-                StatusCode::OK
+            match route.path {
+                STREAM => StatusCode::BAD_REQUEST,
+                DOWNLOAD => StatusCode::CONFLICT,
+                _ => StatusCode::OK,
             }
         } else {
             StatusCode::FORBIDDEN

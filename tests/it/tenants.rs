@@ -1,5 +1,5 @@
-//! Tenants for tests: each with a user of every role, a service account with a key, a partition and
-//! an entry.
+//! Tenants for tests: each with a user of every role, a service account with a key, a partition,
+//! an entry and an export that nobody works on.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub(crate) struct Tenant {
     pub(crate) api_key_id: String,
     pub(crate) api_key: String,
     pub(crate) entry: String,
+    pub(crate) export: String,
     /// A name that no other tenant uses.
     pub(crate) partition: String,
 }
@@ -29,7 +30,12 @@ impl Tenant {
     /// Everything that must never be seen by another tenant.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         let people = self.people.values().map(|person| person.id.as_str());
-        people.chain([self.service_account.as_str(), &self.api_key_id, &self.entry])
+        people.chain([
+            self.service_account.as_str(),
+            &self.api_key_id,
+            &self.entry,
+            &self.export,
+        ])
     }
 }
 
@@ -106,6 +112,11 @@ async fn tenant(system: &System, operator: &str, code: &str) -> Tenant {
         .await;
     assert!(answer.status.is_success(), "{answer:?}");
 
+    let url = format!("{logs}/api/v1/exports");
+    let asked = json!({"format": "csv"});
+    let export = system.send(Method::POST, &url, &admin, Some(&asked)).await;
+    assert!(export.status.is_success(), "{export:?}");
+
     people.insert(
         "admin",
         Person {
@@ -120,6 +131,7 @@ async fn tenant(system: &System, operator: &str, code: &str) -> Tenant {
         api_key_id: text(&key["id"]),
         api_key: text(&key["api_key"]),
         entry: text(&answer.body["id"]),
+        export: text(&export.body["id"]),
         partition,
     }
 }

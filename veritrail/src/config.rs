@@ -36,6 +36,11 @@ pub(crate) enum Command {
     Search(Box<Search>),
     /// Show the last entries, and those that follow
     Tail(Tail),
+    /// Take entries along: into a CSV, JSON lines or evidence file
+    ///
+    /// Exits 1 when an entry is met that is not what was recorded: there is no
+    /// file then.
+    Export(Export),
     /// List the partitions with their sizes and heads
     Partitions(Partitions),
     /// Recompute every hash and compare everything stored with it
@@ -284,6 +289,62 @@ pub(crate) struct Tail {
     pub(crate) partition: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Conditions as the API names them: `action=invoice.*`, `severity=error`,
+    /// `actor_id=u-17`, `label.env=prod`
+    #[arg(value_name = "NAME=VALUE")]
+    pub(crate) conditions: Vec<String>,
+    /// Received at this time (RFC 3339) or later
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Received before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only this partition; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Vec<String>,
+    /// Form of the file
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub(crate) format: ExportFormat,
+    /// Compress the file
+    #[arg(long)]
+    pub(crate) gzip: bool,
+    /// The file; left out, as the server names it. `-` with --direct: standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Without a job: the server writes while it reads, and an interruption ends it
+    #[arg(long, conflicts_with = "job")]
+    pub(crate) direct: bool,
+    /// Fetch the file of this job instead of asking for a new one
+    #[arg(long, value_name = "ID")]
+    pub(crate) job: Option<uuid::Uuid>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// Forms of an export.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One row an entry, for spreadsheets
+    Csv,
+    /// One entry a line, as the API shows it
+    Jsonl,
+    /// One entry a line, as exact texts to be hashed
+    Evidence,
+}
+
+impl ExportFormat {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Evidence => "evidence",
+        }
+    }
 }
 
 /// Options of `partitions`.

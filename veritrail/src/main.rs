@@ -7,6 +7,7 @@ mod client;
 mod cloudtrail;
 mod config;
 mod doctor;
+mod export;
 mod get;
 mod import;
 mod login;
@@ -55,6 +56,7 @@ async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
         Command::Get(config) => get::run(config, output).await,
         Command::Search(config) => search::run(*config, output).await,
         Command::Tail(config) => tail::run(config, output).await,
+        Command::Export(config) => export::run(config, output).await,
         Command::Partitions(config) => partitions::run(config, output).await,
         Command::Verify(config) => verify::run(config, output).await,
         Command::Doctor(config) => doctor::run(config, output).await,

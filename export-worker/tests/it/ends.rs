@@ -109,6 +109,25 @@ async fn an_expired_file_goes_from_s3() {
     expired(Place::S3).await;
 }
 
+/// While it is not known which tenants are in order, nothing is read, and the job is kept.
+#[tokio::test]
+async fn a_silent_auth_service_makes_jobs_wait() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 3).await;
+    let job = world.ask(request(Format::Csv, &[])).await;
+    let feed = service::status::Feed::new();
+    let worker = world.worker_hearing(&feed);
+    let heard = async {
+        while world.job(job.id).await.state != State::Running {}
+        feed.replace(StatusSet::default());
+    };
+    let (done, ()) = tokio::join!(worker.catch_up(), heard);
+    done.unwrap();
+    assert_eq!(world.job(job.id).await.state, State::Finished);
+    worker.close().await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_suspended_tenant_exports_nothing() {
     let world = World::new(Place::Directory).await;

@@ -76,7 +76,7 @@ async fn at_each_step_of_s3() {
 #[tokio::test]
 async fn wherever_a_worker_waits() {
     let world = World::new(Place::Directory).await;
-    world.fill("default", 2_100).await;
+    world.fill("default", 1_100).await;
     let (_, expected) = world.export(compressed()).await;
     let mut turns = 1;
     loop {
@@ -108,7 +108,7 @@ async fn wherever_a_worker_waits() {
         if ended {
             break;
         }
-        turns += 1;
+        turns += 1 + turns / 8;
     }
     assert!(turns > 5, "{turns} turns are all there are");
     world.end().await;

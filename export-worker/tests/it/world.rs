@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
@@ -89,6 +90,14 @@ impl World {
         };
         let feed = Feed::new();
         feed.replace(StatusSet::default());
+        let confirming = feed.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                ticks.tick().await;
+                confirming.confirm();
+            }
+        });
         Self {
             ledger: Ledger::start(config).await.unwrap(),
             jobs: Jobs::open(&secret, Role::Ask, 2).unwrap(),
@@ -115,10 +124,18 @@ impl World {
     }
 
     pub(crate) fn worker_with(&self, store: Arc<dyn Store>, settings: Settings) -> State {
+        self.make_worker(store, settings, &self.feed)
+    }
+
+    pub(crate) fn worker_hearing(&self, feed: &Feed) -> State {
+        self.make_worker(Arc::clone(&self.store), Settings::default(), feed)
+    }
+
+    fn make_worker(&self, store: Arc<dyn Store>, settings: Settings, feed: &Feed) -> State {
         let config = ledger::Config::new(self.url.as_str().into(), ORIGIN.to_owned());
         let ledger = Ledger::read_only(config).unwrap();
         let jobs = Jobs::open(&self.url.as_str().into(), Role::Work, 4).unwrap();
-        State::new(ledger, jobs, store, None, self.feed.clone(), settings)
+        State::new(ledger, jobs, store, None, feed.clone(), settings)
     }
 
     pub(crate) async fn append(&self, partition: &str, posts: Vec<String>) {
@@ -222,7 +239,7 @@ impl World {
             self.jobs.cancel(self.tenant.id, job.id).await.unwrap();
         }
         worker.clean_up().await.unwrap();
-        worker.sweep(std::time::Duration::ZERO).await.unwrap();
+        worker.sweep(Duration::ZERO).await.unwrap();
         assert_eq!(self.keys().await, Vec::<String>::new());
         worker.close().await;
         self.jobs.close().await;

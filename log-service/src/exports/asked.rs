@@ -59,7 +59,7 @@ pub(crate) struct Choice {
 
 /// Where a fault is said to be: `query.NAME`, or a pointer into the body.
 #[derive(Clone, Copy, PartialEq)]
-enum Source {
+pub(super) enum Source {
     Query,
     Body,
 }
@@ -188,6 +188,7 @@ pub(super) async fn stretches(
     state: &State,
     caller: &Caller,
     request: &Request,
+    source: Source,
 ) -> Result<Vec<Stretch>, ApiError> {
     let readable = |name: &str| name != SYSTEM || caller.may(Permission::ReadSystem);
     let tenant = tenant(caller)?;
@@ -195,15 +196,14 @@ pub(super) async fn stretches(
     let stretches = found.map_err(unanswered)?;
     let given = |name: &str| matches!(name, "default" | SYSTEM);
     let there = |name: &String| stretches.iter().any(|stretch| stretch.partition == *name);
-    if let Some(name) = request
-        .named()
-        .iter()
-        .find(|name| !given(name) && !there(name))
-    {
-        return Err(ApiError::invalid(
-            "partitions",
-            format!("there is no partition {name}"),
-        ));
+    let named = request.named();
+    if !named.iter().all(|name| given(name) || there(name)) {
+        let place = match (source, request.filter.partition()) {
+            (Source::Body, Some(_)) => source.place("filter/partition"),
+            (Source::Query, Some(_)) => source.place("partition"),
+            (_, None) => source.place("partitions"),
+        };
+        return Err(ApiError::invalid(place, "no partition has this name"));
     }
     Ok(stretches)
 }

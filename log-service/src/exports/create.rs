@@ -15,7 +15,7 @@ use service::{ApiError, Caller, Permission};
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::asked::{self, NewExport};
+use super::asked::{self, NewExport, Source};
 use super::shape::ExportJob;
 use super::unanswered;
 use crate::State;
@@ -65,7 +65,7 @@ pub(crate) async fn create(
     let asked = Asked {
         id,
         by: caller.principal.to_string(),
-        stretches: asked::stretches(&state, &caller, &request).await?,
+        stretches: asked::stretches(&state, &caller, &request, Source::Body).await?,
         request,
     };
     // Recorded first: a crash here leaves a record of an intent, never an export without one.

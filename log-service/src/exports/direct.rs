@@ -19,7 +19,7 @@ use serde_json::json;
 use service::error::Problem;
 use service::{ApiError, Caller, Permission};
 
-use super::asked::{self, Choice};
+use super::asked::{self, Choice, Source};
 use super::places::Taken;
 use super::shape::hex;
 use crate::State;
@@ -61,7 +61,7 @@ pub(crate) async fn direct(
     let request = asked::of_query(&caller, uri.query().unwrap_or_default())?;
     let tenant = tenant(&caller)?;
     let place = state.exports().places.take(tenant.id)?;
-    let stretches = asked::stretches(&state, &caller, &request).await?;
+    let stretches = asked::stretches(&state, &caller, &request, Source::Query).await?;
     let target = json!({"type": "tenant", "id": tenant.id});
     let metadata = asked::metadata(&request, &stretches);
     access_record::record(&state, &caller, "trail.export", "read", target, metadata).await?;

@@ -11,6 +11,7 @@ mod append;
 mod auth;
 mod bulk;
 mod evidence;
+mod exports;
 mod hints;
 mod independent;
 mod list;

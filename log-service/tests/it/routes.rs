@@ -77,6 +77,37 @@ const ROUTES: &[Route] = &[
         path: "/api/v1/ids/unclaimed",
         may: VERIFIERS,
     },
+    Route {
+        method: "GET",
+        path: "/api/v1/logs/export",
+        may: VERIFIERS,
+    },
+    Route {
+        method: "GET",
+        path: "/api/v1/exports",
+        may: VERIFIERS,
+    },
+    Route {
+        method: "POST",
+        path: "/api/v1/exports",
+        may: VERIFIERS,
+    },
+    Route {
+        method: "GET",
+        path: "/api/v1/exports/{id}",
+        may: VERIFIERS,
+    },
+    Route {
+        method: "GET",
+        path: "/api/v1/exports/{id}/download",
+        may: VERIFIERS,
+    },
+    // The last: there is nothing to download behind it.
+    Route {
+        method: "DELETE",
+        path: "/api/v1/exports/{id}",
+        may: VERIFIERS,
+    },
 ];
 
 fn call(route: &Route, token: Option<&str>, id: &str) -> Request<Body> {
@@ -88,6 +119,7 @@ fn call(route: &Route, token: Option<&str>, id: &str) -> Request<Body> {
     let body = match route.path {
         "/api/v1/logs" => json!({"action": "a"}),
         "/api/v1/logs/bulk" => json!({"entries": [{"action": "a"}]}),
+        "/api/v1/exports" => json!({"format": "jsonl"}),
         _ => json!({"partition": "default"}),
     };
     if route.method == "POST" {
@@ -117,6 +149,8 @@ async fn the_description_and_the_table_have_the_same_routes() {
             let expected = match (method.as_str(), path.as_str()) {
                 ("get", "/api/v1/logs") => 21,
                 ("get", STREAM) => 19,
+                ("get", "/api/v1/logs/export") => 20,
+                ("get", "/api/v1/exports" | "/api/v1/exports/{id}/download") => 2,
                 ("get", "/api/v1/partitions/{p}/evidence") => 4,
                 ("get", "/api/v1/partitions/{p}/verify") => 2,
                 ("get" | "post", "/api/v1/partitions") => 0,
@@ -235,6 +269,9 @@ async fn no_route_opens_without_a_good_credential_or_to_a_wrong_role() {
     let stranger = world.auth.user(A_B, "admin");
     world.get(&stranger, "/api/v1/logs").await.is(200);
     let id = receipts[0]["id"].as_str().unwrap();
+    // Ids of entries and of exports are two things, so both can be this one.
+    let admin = world.auth.user(A, "admin");
+    world.export(&admin, &json!({"id": id})).await;
     let everybody: Vec<(&str, Somebody)> = vec![
         ("admin", world.auth.user(A, "admin")),
         ("auditor", world.auth.user(A, "auditor")),
@@ -296,6 +333,7 @@ async fn what_is_not_in_order_closes_every_route() {
     );
     let receipts = world.fill(&backend, "default", 1).await;
     let id = receipts[0]["id"].as_str().unwrap();
+    world.export(&admin, &json!({"id": id})).await;
     let key = uuid::Uuid::now_v7();
     let keyed = json!({
         "iss": ISSUER, "aud": ["veritrail-logs"], "sub": uuid::Uuid::now_v7(), "kind": "service", "key": key,
@@ -318,7 +356,7 @@ async fn what_is_not_in_order_closes_every_route() {
         .await;
     for route in ROUTES {
         let answer = world.send(call(route, Some(&admin.token), id)).await;
-        if route.method == "POST" {
+        if route.method != "GET" {
             answer.refused(403, "tenant_archived");
         } else if route.path == STREAM {
             answer.refused(400, "not_a_stream");

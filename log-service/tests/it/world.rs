@@ -62,6 +62,15 @@ impl Database {
         Self { url, name }
     }
 
+    /// Where the files of exports go.
+    fn folder(&self) -> std::path::PathBuf {
+        std::env::temp_dir().join(&self.name)
+    }
+
+    pub(crate) fn store_url(&self) -> String {
+        format!("file://{}", self.folder().display())
+    }
+
     pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect(self.url.as_str()).await.unwrap()
     }
@@ -72,6 +81,7 @@ impl Database {
         let mut admin = PgConnection::connect(server.as_str()).await.unwrap();
         let drop = format!("drop database {} with (force)", self.name);
         admin.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+        std::fs::remove_dir_all(self.folder()).unwrap();
     }
 }
 
@@ -210,6 +220,34 @@ impl World {
         self.post(who, "/api/v1/logs", entry).await
     }
 
+    /// Asks for an export, has the jobs done that are due, and gives the job.
+    pub(crate) async fn export(&self, who: &Somebody, asked: &Value) -> Value {
+        let made = self.post(who, "/api/v1/exports", asked).await;
+        let id = made.is(201)["id"].as_str().unwrap().to_owned();
+        self.work().await;
+        self.get(who, &format!("/api/v1/exports/{id}")).await.is(200)
+    }
+
+    /// What an export-worker does.
+    pub(crate) async fn work(&self) {
+        let url = SecretString::from(self.database.url.as_str());
+        let config = ledger::Config::new(url.clone(), ORIGIN.to_owned());
+        let ledger = ledger::Ledger::read_only(config).unwrap();
+        let jobs = export::Jobs::open(&url, export::jobs::Role::Work, 4).unwrap();
+        let store = store::open(&self.database.store_url(), None).await.unwrap();
+        let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&self.state);
+        let feed = access.feed().clone();
+        let settings = export_worker::Settings::default();
+        let worker = export_worker::State::new(ledger, jobs, store, None, feed, settings);
+        worker.catch_up().await.unwrap();
+        worker.close().await;
+    }
+
+    pub(crate) async fn delete(&self, who: &Somebody, path: &str) -> Answer {
+        self.send(request("DELETE", who, path).body(Body::empty()).unwrap())
+            .await
+    }
+
     pub(crate) async fn create_partition(&self, who: &Somebody, name: &str) {
         self.post(who, "/api/v1/partitions", &json!({"partition": name}))
             .await
@@ -306,7 +344,10 @@ async fn replica(
         hints: service::config::Hints {
             index_queue_url: queue.map(|url| url.as_str().into()),
         },
-        exports: log_service::ExportsConfig::default(),
+        exports: log_service::ExportsConfig {
+            store_url: Some(database.store_url()),
+            ..log_service::ExportsConfig::default()
+        },
         index: search::Config::default(),
         search,
     };

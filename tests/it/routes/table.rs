@@ -103,11 +103,17 @@ fn partition() -> Value {
     json!({"partition": "tried"})
 }
 
+fn export() -> Value {
+    json!({"format": "jsonl"})
+}
+
 pub(super) const A: Service = Service::Auth;
 pub(super) const L: Service = Service::Log;
 
 /// What is asked for as neither a WebSocket nor events is refused, but only to whoever may ask.
 pub(super) const STREAM: &str = "/api/v1/logs/stream";
+/// Nobody works on exports here, so there is no file yet; but only whoever may have it is told.
+pub(super) const DOWNLOAD: &str = "/api/v1/exports/{id}/download";
 
 pub(super) const TABLE: &[Route] = &[
     route(A, "POST", "/api/v1/auth/token", Public, empty),
@@ -185,6 +191,7 @@ pub(super) const TABLE: &[Route] = &[
     route(L, "POST", "/api/v1/logs/bulk", APPEND, entries),
     route(L, "GET", "/api/v1/logs", READ, none),
     route(L, "GET", STREAM, READ, none),
+    route(L, "GET", "/api/v1/logs/export", AUDIT, none),
     route(L, "GET", "/api/v1/logs/{id}", READ, none),
     route(L, "GET", "/api/v1/logs/{id}/evidence", AUDIT, none),
     route(L, "GET", "/api/v1/partitions", READ, none),
@@ -192,6 +199,11 @@ pub(super) const TABLE: &[Route] = &[
     route(L, "GET", "/api/v1/partitions/{p}/evidence", AUDIT, none),
     route(L, "GET", "/api/v1/partitions/{p}/verify", AUDIT, none),
     route(L, "GET", "/api/v1/ids/unclaimed", AUDIT, none),
+    route(L, "POST", "/api/v1/exports", AUDIT, export),
+    route(L, "GET", "/api/v1/exports", AUDIT, none),
+    route(L, "GET", "/api/v1/exports/{id}", AUDIT, none),
+    route(L, "DELETE", "/api/v1/exports/{id}", AUDIT, none),
+    route(L, "GET", DOWNLOAD, AUDIT, none),
 ];
 
 /// What both services have beside their table, open to anybody and without a secret in it.
