@@ -76,6 +76,14 @@ impl Client {
         answer(self.request(Method::POST, path, token).json(body)).await
     }
 
+    pub(crate) async fn get(&self, path: &str, token: &Token) -> Result<Value> {
+        answer(self.request(Method::GET, path, token)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, token: &Token) -> Result<Value> {
+        answer(self.request(Method::DELETE, path, token)).await
+    }
+
     /// Evidence of the entries from seq `from` to before `to`: JSON lines.
     pub(crate) async fn evidence(
         &self,

@@ -29,6 +29,10 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     pub(crate) entries: u64,
 
+    /// Entries of an export
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub(crate) exported: u64,
+
     /// Folder of veritrail, auth-service and log-service; that of this program when left out
     #[arg(long, value_name = "DIR")]
     pub(crate) programs: Option<PathBuf>,
@@ -61,6 +65,8 @@ pub(crate) enum Row {
     Size,
     /// Verification against hashing alone
     Verify,
+    /// A finished CSV file against psql's copy of the same columns, and its memory
+    Export,
     /// One tenant beside another at full load
     Neighbours,
     /// Bytes on disk against bytes posted

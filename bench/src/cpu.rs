@@ -121,12 +121,21 @@ fn seconds(ticks: f64) -> f64 {
 
 /// Most memory that a process ever had resident, in MB of 10^6 bytes.
 pub(crate) fn peak_memory(pid: u32) -> Result<f64> {
+    memory(pid, "VmHWM:")
+}
+
+/// Memory that a process has resident now, in MB of 10^6 bytes.
+pub(crate) fn resident_memory(pid: u32) -> Result<f64> {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, name: &'static str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok())
-        .context("/proc has no VmHWM")?;
+        .with_context(|| format!("/proc has no {name}"))?;
     Ok(kib * 1024.0 / 1e6)
 }
 

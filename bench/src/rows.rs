@@ -3,6 +3,7 @@
 mod bulk;
 mod chains;
 mod disk;
+mod export;
 mod latency;
 mod neighbours;
 mod replicas;
@@ -76,6 +77,7 @@ impl Bench<'_> {
             Row::Latency,
             Row::Chains,
             Row::Verify,
+            Row::Export,
             Row::Neighbours,
             Row::Stream,
             Row::Start,
@@ -118,6 +120,9 @@ impl Bench<'_> {
         }
         if self.config.wants(Row::Verify) {
             verify::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Export) {
+            export::measure(self, system).await?;
         }
         if self.config.wants(Row::Neighbours) {
             neighbours::measure(self, system).await?;

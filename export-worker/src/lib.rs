@@ -12,11 +12,8 @@ mod state;
 mod take;
 mod work;
 
-use std::sync::Arc;
-
 use service::Shutdown;
 use service::health::Health;
-use tokio::sync::Notify;
 
 pub use config::Config;
 pub use state::{Settings, State};
@@ -30,7 +27,7 @@ pub fn health(state: &State) -> Health {
 /// the future is like killing the process: their leases run out.
 pub async fn run(state: State, shutdown: Shutdown) {
     state::describe();
-    let wake = Arc::new(Notify::new());
+    let wake = take::Wake::new();
     tokio::join!(
         take::run(&state, &wake, &shutdown),
         hints::run(&state, &wake, &shutdown),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use service::Shutdown;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::{State, work};
@@ -12,7 +12,33 @@ use crate::{State, work};
 /// How long a job waits at most whose hint was lost.
 const LOOK: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(state: &State, wake: &Notify, shutdown: &Shutdown) {
+/// Between hints and the taking of jobs.
+pub(crate) struct Wake {
+    up: Notify,
+    room: watch::Sender<bool>,
+}
+
+impl Wake {
+    pub(crate) fn new() -> Self {
+        Self {
+            up: Notify::new(),
+            room: watch::Sender::new(true),
+        }
+    }
+
+    /// There may be a job.
+    pub(crate) fn up(&self) {
+        self.up.notify_one();
+    }
+
+    /// Returns when this worker could take a job.
+    pub(crate) async fn room(&self) {
+        // The sender lives in `self`, so this cannot fail.
+        let _ = self.room.subscribe().wait_for(|room| *room).await;
+    }
+}
+
+pub(crate) async fn run(state: &State, wake: &Wake, shutdown: &Shutdown) {
     let mut running = JoinSet::new();
     let mut failing = false;
     loop {
@@ -23,6 +49,9 @@ pub(crate) async fn run(state: &State, wake: &Notify, shutdown: &Shutdown) {
             tracing::warn!(error = format!("{error:#}"), "no jobs can be taken");
         }
         failing = taken.is_err();
+        let count = running.len();
+        wake.room.send_replace(count < state.settings().at_once);
+        metrics::gauge!("exports_running").set(u32::try_from(count).unwrap_or(u32::MAX));
         tokio::select! {
             ended = running.join_next(), if !running.is_empty() => {
                 if let Some(Err(error)) = ended {
@@ -30,11 +59,10 @@ pub(crate) async fn run(state: &State, wake: &Notify, shutdown: &Shutdown) {
                     tracing::error!(%error, "an export stopped in the middle");
                 }
             }
-            () = wake.notified() => {}
+            () = wake.up.notified() => {}
             () = tokio::time::sleep(LOOK) => {}
             () = shutdown.wait() => break,
         }
-        metrics::gauge!("exports_running").set(u32::try_from(running.len()).unwrap_or(u32::MAX));
     }
     // Each gives its job back.
     while running.join_next().await.is_some() {}

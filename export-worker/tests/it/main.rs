@@ -7,6 +7,7 @@
 
 mod bytes;
 mod ends;
+mod hints;
 mod kills;
 mod large;
 mod stopping;

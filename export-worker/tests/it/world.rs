@@ -14,6 +14,7 @@ use export_worker::{Settings, State};
 use futures_util::TryStreamExt as _;
 use ledger::{Append, Ledger, Tenant};
 use query::Filter;
+use queue::Queue;
 use service::status::{Feed, StatusSet};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use store::Store;
@@ -124,18 +125,38 @@ impl World {
     }
 
     pub(crate) fn worker_with(&self, store: Arc<dyn Store>, settings: Settings) -> State {
-        self.make_worker(store, settings, &self.feed)
+        self.make_worker(store, settings, None, &self.feed)
+    }
+
+    pub(crate) fn worker_with_queue(&self, queue: Arc<dyn Queue>) -> State {
+        let store = Arc::clone(&self.store);
+        self.make_worker(store, Settings::default(), Some(queue), &self.feed)
+    }
+
+    /// Of hints, in the same database.
+    pub(crate) async fn queue(&self) -> Arc<dyn Queue> {
+        let mut url = self.url.clone();
+        queue::migrate(&url.as_str().into()).await.unwrap();
+        url.query_pairs_mut().append_pair("queue", "exports");
+        queue::open(&url.as_str().into()).await.unwrap()
     }
 
     pub(crate) fn worker_hearing(&self, feed: &Feed) -> State {
-        self.make_worker(Arc::clone(&self.store), Settings::default(), feed)
+        let store = Arc::clone(&self.store);
+        self.make_worker(store, Settings::default(), None, feed)
     }
 
-    fn make_worker(&self, store: Arc<dyn Store>, settings: Settings, feed: &Feed) -> State {
+    fn make_worker(
+        &self,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        queue: Option<Arc<dyn Queue>>,
+        feed: &Feed,
+    ) -> State {
         let config = ledger::Config::new(self.url.as_str().into(), ORIGIN.to_owned());
         let ledger = Ledger::read_only(config).unwrap();
         let jobs = Jobs::open(&self.url.as_str().into(), Role::Work, 4).unwrap();
-        State::new(ledger, jobs, store, None, feed.clone(), settings)
+        State::new(ledger, jobs, store, queue, feed.clone(), settings)
     }
 
     pub(crate) async fn append(&self, partition: &str, posts: Vec<String>) {

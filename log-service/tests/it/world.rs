@@ -225,7 +225,9 @@ impl World {
         let made = self.post(who, "/api/v1/exports", asked).await;
         let id = made.is(201)["id"].as_str().unwrap().to_owned();
         self.work().await;
-        self.get(who, &format!("/api/v1/exports/{id}")).await.is(200)
+        self.get(who, &format!("/api/v1/exports/{id}"))
+            .await
+            .is(200)
     }
 
     /// What an export-worker does.
