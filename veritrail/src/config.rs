@@ -294,19 +294,19 @@ pub(crate) struct Tail {
 /// Options of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// Conditions as the API names them: `action=invoice.*`, `severity=error`,
-    /// `actor_id=u-17`, `label.env=prod`
-    #[arg(value_name = "NAME=VALUE")]
-    pub(crate) conditions: Vec<String>,
-    /// Received at this time (RFC 3339) or later
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Received before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-    /// Only this partition; may be repeated
-    #[arg(long, value_name = "NAME")]
-    pub(crate) partition: Vec<String>,
+    /// Only entries in which these words stand, as for `search`
+    #[arg(value_name = "WORDS")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) conditions: Conditions,
+    /// Only these partitions
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        conflicts_with = "partition"
+    )]
+    pub(crate) partitions: Vec<String>,
     /// Form of the file
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     pub(crate) format: ExportFormat,

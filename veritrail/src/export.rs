@@ -10,13 +10,14 @@ mod job;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{bail, ensure};
 use serde_json::{Map, Value, json};
 
 use self::job::Job;
 use crate::client::{Client, Purpose};
 use crate::config;
 use crate::print::{Output, TAMPERED, grouped};
+use crate::search;
 
 pub(crate) async fn run(config: config::Export, output: Output) -> anyhow::Result<ExitCode> {
     let client = Client::new(&config.connection, Purpose::Read)?;
@@ -30,7 +31,7 @@ pub(crate) async fn run(config: config::Export, output: Output) -> anyhow::Resul
     let asked = json!({
         "format": config.format.name(),
         "gzip": config.gzip,
-        "partitions": config.partition,
+        "partitions": config.partitions,
         "filter": filter,
     });
     let begun = match config.job {
@@ -41,32 +42,46 @@ pub(crate) async fn run(config: config::Export, output: Output) -> anyhow::Resul
     let Some(result) = &job.result else {
         return failed(&job, output);
     };
-    let path = config
-        .output
-        .unwrap_or_else(|| PathBuf::from(&job.file_name));
+    let path = match config.output {
+        Some(path) => path,
+        None => named(&job.file_name)?,
+    };
     download::run(&client, &job, result, &path, output).await?;
     job::forget(&path)?;
-    done(output, &path, result.rows, result.bytes, &result.sha256)
+    output.value(&json!({
+        "id": job.id,
+        "file": path,
+        "rows": result.rows,
+        "bytes": result.bytes,
+        "sha256": result.sha256,
+    }))?;
+    let (rows, bytes) = (grouped(result.rows), grouped(result.bytes));
+    output.say(&format!(
+        "{}  {rows} entries, {bytes} bytes",
+        path.display()
+    ))?;
+    output.say(&format!("sha256  {}", result.sha256))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// `name=value` as the API names its conditions.
+/// The server's name for the file, in the current folder: never a path.
+fn named(name: &str) -> anyhow::Result<PathBuf> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let good = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    ensure!(good, "the server gives the file no good name: say --output");
+    Ok(PathBuf::from(name))
+}
+
+/// The conditions as the API names them.
 fn filter(config: &config::Export) -> anyhow::Result<Map<String, Value>> {
-    let mut filter = Map::new();
-    let mut put = |name: &str, value: &str| {
-        let before = filter.insert(name.to_owned(), value.into());
-        anyhow::ensure!(before.is_none(), "{name} is given twice");
-        anyhow::Ok(())
-    };
-    for condition in &config.conditions {
-        let (name, value) = condition
-            .split_once('=')
-            .with_context(|| format!("{condition:?} is no condition such as action=invoice.*"))?;
-        put(name, value)?;
+    let mut parameters = search::parameters(&config.conditions)?;
+    if !config.words.is_empty() {
+        parameters.push(("q".to_owned(), config.words.join(" ")));
     }
-    for (name, value) in [("from", &config.from), ("to", &config.to)] {
-        if let Some(value) = value {
-            put(name, value)?;
-        }
+    let mut filter = Map::new();
+    for (name, value) in parameters {
+        let before = filter.insert(name.clone(), value.into());
+        ensure!(before.is_none(), "{name} is given twice");
     }
     Ok(filter)
 }
@@ -84,22 +99,4 @@ fn failed(job: &Job, output: Output) -> anyhow::Result<ExitCode> {
         entry.partition, entry.seq, entry.place, entry.message
     ));
     Ok(ExitCode::from(TAMPERED))
-}
-
-fn done(
-    output: Output,
-    path: &Path,
-    rows: u64,
-    bytes: u64,
-    sha256: &str,
-) -> anyhow::Result<ExitCode> {
-    output.value(&json!({"file": path, "rows": rows, "bytes": bytes, "sha256": sha256}))?;
-    output.say(&format!(
-        "{}  {} entries, {} bytes",
-        path.display(),
-        grouped(rows),
-        grouped(bytes)
-    ))?;
-    output.say(&format!("sha256  {sha256}"))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,7 @@ pub(crate) async fn run(config: config::Search, output: Output) -> anyhow::Resul
 }
 
 /// As the API names them.
-fn parameters(asked: &Conditions) -> anyhow::Result<Vec<(String, String)>> {
+pub(crate) fn parameters(asked: &Conditions) -> anyhow::Result<Vec<(String, String)>> {
     let named = [
         ("action", &asked.action),
         ("activity", &asked.activity),

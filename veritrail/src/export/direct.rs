@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -32,8 +32,8 @@ pub(super) async fn run(
         let mut query = url.query_pairs_mut();
         query.append_pair("format", config.format.name());
         query.append_pair("gzip", if config.gzip { "true" } else { "false" });
-        if !config.partition.is_empty() {
-            query.append_pair("partitions", &config.partition.join(","));
+        if !config.partitions.is_empty() {
+            query.append_pair("partitions", &config.partitions.join(","));
         }
         for (name, value) in filter {
             query.append_pair(name, value.as_str().unwrap_or_default());
@@ -46,7 +46,7 @@ pub(super) async fn run(
     }
     let path = match &config.output {
         Some(path) => path.clone(),
-        None => PathBuf::from(named(&answer).context("the server does not name the file")?),
+        None => super::named(disposition(&answer).unwrap_or_default())?,
     };
     let begun = part(&path);
     let mut file = OpenOptions::new()
@@ -93,11 +93,7 @@ async fn copy(
     Ok((bytes, hex(&digest.finalize())))
 }
 
-/// The server's name for the file, if it is one: never a path.
-fn named(answer: &Response) -> Option<String> {
+fn disposition(answer: &Response) -> Option<&str> {
     let header = answer.headers().get(CONTENT_DISPOSITION)?.to_str().ok()?;
-    let name = header.split("filename=\"").nth(1)?.split('"').next()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let good = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    good.then(|| name.to_owned())
+    header.split("filename=\"").nth(1)?.split('"').next()
 }
