@@ -7,8 +7,11 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+const PREFIX: &str = "veritrail";
+const POOLS: u16 = 8;
+
 /// The search index, for every program that uses it. Each is an option and an environment variable.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 #[group(id = "search")]
 #[command(next_help_heading = "Search index")]
 pub struct Config {
@@ -17,7 +20,7 @@ pub struct Config {
     #[arg(long, env = "INDEX_URL")]
     pub index_url: Option<Url>,
     /// Begin of the names of all indices and aliases
-    #[arg(long, env = "INDEX_PREFIX", default_value = "veritrail")]
+    #[arg(long, env = "INDEX_PREFIX", default_value = PREFIX)]
     pub index_prefix: String,
     /// User of the OpenSearch
     #[arg(long, env = "INDEX_USERNAME")]
@@ -37,8 +40,23 @@ pub struct Config {
     #[arg(long, env = "INDEX_SIGV4", conflicts_with = "index_username")]
     pub index_sigv4: bool,
     /// Indices that pooled tenants share; never changed once there are such tenants
-    #[arg(long, env = "INDEX_POOLS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, env = "INDEX_POOLS", default_value_t = POOLS, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub index_pools: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            index_url: None,
+            index_prefix: PREFIX.to_owned(),
+            index_username: None,
+            index_password: None,
+            index_password_file: None,
+            index_ca_file: None,
+            index_sigv4: false,
+            index_pools: POOLS,
+        }
+    }
 }
 
 /// Where the index is and how it is reached.
