@@ -25,6 +25,8 @@ use crate::print::Output;
 
 /// From serving to ready: the first answer of the status feed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// Between two questions whether it is ready.
+const READY_AGAIN: Duration = Duration::from_millis(200);
 /// What runs beside the routes writes its last entries.
 const FINISHED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -273,9 +275,21 @@ async fn ready(access: &Access, base: &Url) -> anyhow::Result<()> {
         .no_proxy()
         .timeout(READY_WITHIN)
         .build()?;
-    let answer = client.get(base.join("readyz")?).send().await?;
-    answer.error_for_status().context("not ready")?;
-    Ok(())
+    // Somebody else may have asked a moment too early, and that answer is kept for a while.
+    let readyz = base.join("readyz")?;
+    let mut again = tokio::time::interval(READY_AGAIN);
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        again.tick().await;
+        let answer = client.get(readyz.clone()).send().await?;
+        match answer.error_for_status() {
+            Ok(_) => return Ok(()),
+            Err(error) if tokio::time::Instant::now() >= deadline => {
+                return Err(error).with_context(late);
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 /// The address by which this machine reaches the listener.
