@@ -89,9 +89,15 @@ async fn together(
 
 /// A second tenant, and the API key of a service account in it.
 async fn tenant(system: &System) -> Result<String> {
+    let code = "neighbour";
+    let login = admin(system, code).await?;
+    api_key(system, code, &login).await
+}
+
+/// The API key of a new service account.
+pub(super) async fn api_key(system: &System, code: &str, admin: &Login) -> Result<String> {
     let client = system.client();
-    let (code, login) = admin(system, "neighbour").await?;
-    let admin = client.login(Some(&code), &login).await?;
+    let admin = client.login(Some(code), admin).await?;
     let body = json!({ "name": "bench" });
     let account = client
         .post("/api/v1/service-accounts", &admin, &body)
@@ -105,8 +111,8 @@ async fn tenant(system: &System) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// A new tenant's code, and its admin.
-pub(super) async fn admin(system: &System, code: &str) -> Result<(String, Login)> {
+/// The admin of a new tenant.
+pub(super) async fn admin(system: &System, code: &str) -> Result<Login> {
     let client = system.client();
     let operator = client.login(None, &system.credentials.operator).await?;
     let body = json!({ "code": code, "name": "Neighbour", "admin": { "username": "admin" } });
@@ -116,9 +122,8 @@ pub(super) async fn admin(system: &System, code: &str) -> Result<(String, Login)
     client
         .post("/api/v1/users/invites/accept", &operator, &acceptance)
         .await?;
-    let login = Login {
+    Ok(Login {
         username: "admin".to_owned(),
         password,
-    };
-    Ok((code.to_owned(), login))
+    })
 }

@@ -24,27 +24,24 @@ const SAMPLED: u64 = 8;
 
 pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
     progress("live stream");
-    let mut admins = Vec::new();
+    let mut tenants = Vec::new();
     for number in 0..TENANTS {
-        let login = neighbours::admin(system, &format!("stream-{number:03}")).await?;
-        admins.push(login);
+        let code = format!("stream-{number:03}");
+        let admin = neighbours::admin(system, &code).await?;
+        let key = neighbours::api_key(system, &code, &admin).await?;
+        tenants.push((code, admin, key));
     }
+    let client = system.client();
     let (mut many, mut together) = (vec![], vec![]);
     while bench.another(&many) {
-        let mut tokens = Vec::new();
-        for (code, login) in &admins {
-            tokens.push(system.client().login(Some(code), login).await?.text);
-        }
         let into = Into::One("default".to_owned());
-        let requests = tokens
-            .iter()
-            .zip(0..)
-            .map(|(token, lane)| Template::single(token, Ids::Server, &into, lane))
-            .collect();
-        let readers = tokens
-            .iter()
-            .flat_map(|token| vec![token.clone(); SUBSCRIBERS])
-            .collect();
+        let (mut readers, mut requests) = (Vec::new(), Vec::new());
+        for (lane, (code, admin, key)) in (0..).zip(&tenants) {
+            let reader = client.login(Some(code), admin).await?;
+            readers.extend(vec![reader.text; SUBSCRIBERS]);
+            let writer = client.service_token(key).await?;
+            requests.push(Template::single(&writer.text, Ids::Server, &into, lane));
+        }
         let followers = Followers::connect(system.address, readers, 1).await?;
         let what = "1,000 subscribers over 100 tenants";
         let p99 = delivered(bench, system, requests, followers, (what, SUBSCRIBERS)).await?;

@@ -147,8 +147,8 @@ async fn the_description_and_the_table_have_the_same_routes() {
             assert!(operations.insert(id.to_owned()), "{what}: {id} twice");
             let parameters = operation["parameters"].as_array().map_or(0, Vec::len);
             let expected = match (method.as_str(), path.as_str()) {
-                ("get", "/api/v1/logs") => 21,
-                ("get", STREAM) => 19,
+                ("get", "/api/v1/logs") => 22,
+                ("get", STREAM) => 20,
                 ("get", "/api/v1/logs/export") => 20,
                 ("get", "/api/v1/exports" | "/api/v1/exports/{id}/download") => 2,
                 ("get", "/api/v1/partitions/{p}/evidence") => 4,
