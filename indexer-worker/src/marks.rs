@@ -14,8 +14,11 @@ use uuid::Uuid;
 
 use crate::{State, VISIBLE, WRITTEN};
 
-/// From one refresh to the next, and so from one move of a cursor to the next.
+/// From one refresh to the next, and so from one move of a cursor to the next, at least.
 const PACE: Duration = Duration::from_millis(500);
+/// Refreshes take at most about a fifth of the index's time: where one is slow, the next one waits.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Tenants refreshed at once.
 const AT_ONCE: usize = 8;
@@ -102,14 +105,15 @@ pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
         }
         let began = Instant::now();
         failures = if flush(state).await { 0 } else { failures + 1 };
-        let mut pause = PACE;
+        let rest = (began.elapsed() * REST).min(LONGEST_REST);
+        let mut pause = PACE.saturating_sub(began.elapsed()).max(rest);
         if failures > 0 {
             pause = backoff::pause(failures, PACE, LONGEST_PAUSE);
             state.marks().changed.notify_one();
         }
         tokio::select! {
             () = shutdown.wait() => return,
-            () = tokio::time::sleep_until(began + pause) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

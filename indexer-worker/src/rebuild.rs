@@ -66,6 +66,9 @@ impl State {
 
 /// For a worker that found a tenant's index lost.
 pub(crate) async fn turn(state: &State, tenant: Uuid, shutdown: &Shutdown) -> anyhow::Result<Turn> {
+    let Ok(_place) = state.rebuilding().try_acquire() else {
+        return Ok(Turn::Taken);
+    };
     tracing::warn!(%tenant, "the search index is lost or outdated, and is built anew");
     metrics::counter!("index_rebuilds_total").increment(1);
     let placement = state.settings().placement;

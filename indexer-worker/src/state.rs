@@ -8,6 +8,7 @@ use ledger::follow::Claims;
 use queue::Queue;
 use search::{Placement, Search};
 use service::health::Health;
+use tokio::sync::Semaphore;
 
 use crate::marks::Marks;
 
@@ -47,6 +48,8 @@ struct Inner {
     queue: Option<Arc<dyn Queue>>,
     settings: Settings,
     marks: Marks,
+    /// Lost indices that are built anew at once: what is appended meanwhile must not wait for them.
+    rebuilding: Semaphore,
 }
 
 impl State {
@@ -66,6 +69,7 @@ impl State {
                 queue,
                 settings,
                 marks: Marks::default(),
+                rebuilding: Semaphore::new((settings.at_once / 4).max(1)),
             }),
         })
     }
@@ -92,6 +96,10 @@ impl State {
 
     pub(crate) fn marks(&self) -> &Marks {
         &self.inner.marks
+    }
+
+    pub(crate) fn rebuilding(&self) -> &Semaphore {
+        &self.inner.rebuilding
     }
 
     /// Gives the connections back.

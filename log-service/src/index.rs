@@ -36,6 +36,11 @@ impl Index {
         })
     }
 
+    /// Whether there is one at all; without it searches are the ledger's, which has everything.
+    pub(crate) fn is_there(&self) -> bool {
+        self.search.is_some()
+    }
+
     /// `None` where there is none, or none to be asked now.
     pub(crate) fn get(&self) -> Option<&dyn Search> {
         let resting = *self.resting.lock().unwrap_or_else(PoisonError::into_inner);

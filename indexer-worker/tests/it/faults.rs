@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub(crate) struct Faults {
     inner: Arc<dyn Search>,
     away: AtomicBool,
+    /// Rebuilds begin and never go on.
+    stalled: AtomicBool,
     refused: Mutex<HashSet<u64>>,
     /// Documents that the index acknowledged.
     pub(crate) written: AtomicUsize,
@@ -27,6 +29,7 @@ impl Faults {
         Arc::new(Self {
             inner: Arc::clone(inner),
             away: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             refused: Mutex::default(),
             written: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
@@ -36,6 +39,10 @@ impl Faults {
 
     pub(crate) fn be_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(crate) fn stall_rebuilds(&self) {
+        self.stalled.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn refuse(&self, seqs: impl IntoIterator<Item = u64>) {
@@ -107,6 +114,9 @@ impl Search for Faults {
 
     async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
         self.call()?;
+        if self.stalled.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         self.inner.begin_rebuild(tenant, placement).await
     }
 

@@ -119,3 +119,28 @@ async fn all_are_built_anew_and_what_was_refused_is_tried_again() {
     world.verify(&[&acme, &globex]).await;
     world.end(&[&acme, &globex]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_lost_indices_leave_room_for_what_is_appended() {
+    let world = World::new(Index::Embedded).await;
+    let lost: Vec<_> = (0..8)
+        .map(|number| tenant(&format!("lost{number}")))
+        .collect();
+    for tenant in &lost {
+        world.append(tenant, DEFAULT, 3).await;
+    }
+    world.state().catch_up().await.unwrap();
+    for tenant in &lost {
+        world.search.drop_tenant(tenant.id).await.unwrap();
+        world.append(tenant, DEFAULT, 1).await;
+    }
+    let acme = tenant("acme");
+    world.append(&acme, DEFAULT, 10).await;
+    let faults = Faults::before(&world.search);
+    faults.stall_rebuilds();
+    let worker = Running::start(world.worker(faults));
+    world.until_visible(&acme, DEFAULT, 10).await;
+    worker.kill().await;
+    let lost: Vec<_> = lost.iter().chain([&acme]).collect();
+    world.end(&lost).await;
+}

@@ -49,7 +49,9 @@ pub(crate) async fn list(
         .map(|part| part.partition.as_str())
         .chain(question.filter.partition());
     may_ask(&caller, &question.filter, named)?;
-    if let (Some(seq), Some(partition)) = (question.wait_for, question.filter.partition()) {
+    if let (Some(seq), Some(partition)) = (question.wait_for, question.filter.partition())
+        && state.index().is_there()
+    {
         let (waits, tenant) = (state.waits(), tenant(&caller)?.id);
         waits
             .until_visible(state.ledger(), tenant, partition, seq)

@@ -9,6 +9,12 @@ use crate::world::{EVERYTHING, World};
 
 const VISIBLE: &str = "index.visible";
 
+/// With an index that says nothing: how far it is stands in the ledger.
+async fn indexed() -> World {
+    let settings = ::search::Settings::of("http://127.0.0.1:9".parse().unwrap());
+    World::searching(::search::open(settings).await.unwrap()).await
+}
+
 /// As an indexer-worker says that searches find everything before `next`.
 async fn make_visible(world: &World, partition: &str, next: u64) {
     let followed = Followed::new(Config::new(world.database.url.as_str().into())).unwrap();
@@ -32,7 +38,7 @@ fn path(seq: u64) -> String {
 
 #[tokio::test]
 async fn it_answers_when_the_entry_is_found() {
-    let world = World::start().await;
+    let world = indexed().await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),
@@ -62,7 +68,7 @@ async fn it_answers_when_the_entry_is_found() {
 
 #[tokio::test]
 async fn what_cannot_come_is_not_waited_for() {
-    let world = World::start().await;
+    let world = indexed().await;
     let (backend, viewer) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "viewer"),
@@ -94,7 +100,7 @@ async fn what_cannot_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_tenants_share_of_waiters_is_bounded() {
-    let world = World::start().await;
+    let world = indexed().await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),
@@ -110,5 +116,18 @@ async fn a_tenants_share_of_waiters_is_bounded() {
     }
     make_visible(&world, "default", 2).await;
     world.get(&auditor, &path(1)).await.is(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn without_an_index_nothing_is_waited_for() {
+    let world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    world.fill(&backend, "default", 2).await;
+    let page = world.get(&auditor, &path(1)).await.is(200);
+    assert_eq!(page["entries"].as_array().unwrap().len(), 2);
     world.end().await;
 }
