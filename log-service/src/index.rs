@@ -11,12 +11,15 @@ use tokio::time::Instant;
 /// The longest that a reader waits for it; then the ledger answers.
 const PATIENCE: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Index {
     search: Option<Arc<dyn Search>>,
     /// Not asked before this.
     resting: Mutex<Option<Instant>>,
+    /// When a failure was logged last.
+    logged: Mutex<Option<Instant>>,
 }
 
 impl Index {
@@ -33,6 +36,7 @@ impl Index {
         Ok(Self {
             search,
             resting: Mutex::default(),
+            logged: Mutex::default(),
         })
     }
 
@@ -66,13 +70,22 @@ impl Index {
             let until = Instant::now() + REST;
             *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
-        metrics::counter!("veritrail_search_fallbacks_total").increment(1);
-        let error = anyhow::Error::new(error);
-        tracing::warn!(
-            error = format!("{error:#}"),
-            "the ledger answers for the search index"
-        );
+        metrics::counter!("search_fallbacks_total").increment(1);
+        if self.is_news() {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::warn!(error, "the ledger answers for the search index");
+        }
         Ok(None)
+    }
+
+    /// Not every search that fails has a line of its own.
+    fn is_news(&self) -> bool {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = logged.is_none_or(|last| last.elapsed() >= QUIET);
+        if news {
+            *logged = Some(Instant::now());
+        }
+        news
     }
 
     /// Says so where it is down; nothing that this service does stops for it.

@@ -44,6 +44,7 @@ async fn the_configuration_page_is_complete() {
         ("indexer-worker", "rebuild"),
         ("export-worker", "work"),
         ("veritrail", "up"),
+        ("veritrail", "search"),
         ("veritrail", "tail"),
     ] {
         said.push_str(&help(program, &[command, "--help"]).await);

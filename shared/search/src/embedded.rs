@@ -46,7 +46,7 @@ struct Inner {
     root: Root,
     open: Mutex<HashMap<Key, Open>>,
     writers: Arc<Writers>,
-    searches: Semaphore,
+    searches: Arc<Semaphore>,
     /// Held while indices are made, switched or removed.
     structure: tokio::sync::Mutex<()>,
 }
@@ -69,7 +69,7 @@ impl Embedded {
             root,
             open: Mutex::default(),
             writers: Arc::default(),
-            searches: Semaphore::new(AT_ONCE),
+            searches: Arc::new(Semaphore::new(AT_ONCE)),
             structure: tokio::sync::Mutex::default(),
         });
         tokio::spawn(rest(Arc::downgrade(&inner)));
@@ -89,9 +89,13 @@ impl Embedded {
         &self,
         work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
-        // Never closed.
-        let _place = self.0.searches.acquire().await;
-        self.with(work).await
+        // Never closed; kept also when nobody waits for the answer any more.
+        let place = Arc::clone(&self.0.searches).acquire_owned().await;
+        self.with(move |inner| {
+            let _place = place;
+            work(inner)
+        })
+        .await
     }
 
     /// Nobody writes to the tenant's indices while `work` goes on, and none of them is open after it.
@@ -253,8 +257,8 @@ impl Search for Embedded {
     }
 
     async fn refresh(&self, tenant: Uuid) -> Result<(), Error> {
-        // A write is found when it returns.
-        self.with(move |inner| inner.number(tenant, Which::Current).map(drop))
+        // A write is found when it returns, unless the index was closed and opened meanwhile.
+        self.with(move |inner| inner.current(tenant)?.refresh())
             .await
     }
 

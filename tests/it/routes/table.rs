@@ -190,6 +190,7 @@ pub(super) const TABLE: &[Route] = &[
     route(L, "POST", "/api/v1/logs", APPEND, entry),
     route(L, "POST", "/api/v1/logs/bulk", APPEND, entries),
     route(L, "GET", "/api/v1/logs", READ, none),
+    route(L, "GET", "/api/v1/logs/stats", READ, none),
     route(L, "GET", STREAM, READ, none),
     route(L, "GET", "/api/v1/logs/export", AUDIT, none),
     route(L, "GET", "/api/v1/logs/{id}", READ, none),

@@ -8,3 +8,4 @@ mod cursors;
 mod follow;
 mod matching;
 mod questions;
+mod words;

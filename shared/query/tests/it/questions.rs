@@ -42,7 +42,7 @@ fn every_condition_is_taken() {
 #[test]
 fn a_refusal_names_each_place() {
     for (query, expected) in [
-        ("q=words", vec!["query.q"]),
+        ("q=*words", vec!["query.q"]),
         ("wait_for=3", vec!["query.wait_for"]),
         ("limit=0", vec!["query.limit"]),
         ("limit=1001", vec!["query.limit"]),

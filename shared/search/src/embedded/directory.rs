@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -49,10 +50,14 @@ impl TenantDirectory {
         }
     }
 
-    /// An empty directory with a number that none has had since the last sweep.
+    /// An empty directory with a number that none has had: what is open of an index that somebody
+    /// removed by hand is not taken for it.
     pub(super) fn fresh(&self) -> io::Result<u64> {
         private().recursive(true).create(&self.0)?;
-        let number = 1 + self.numbers()?.into_iter().max().unwrap_or(0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(0));
+        let highest = self.numbers()?.into_iter().max().unwrap_or(0);
+        let number = now.max(highest + 1);
         private().create(self.path(number))?;
         sync(&self.0)?;
         Ok(number)

@@ -61,6 +61,11 @@ impl Index {
         self.reader.searcher()
     }
 
+    /// Finds what was committed.
+    pub(super) fn refresh(&self) -> Result<(), Error> {
+        self.reader.reload().map_err(failed)
+    }
+
     pub(super) fn writer(&self) -> Result<Writer, Error> {
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(WRITER_BYTES)

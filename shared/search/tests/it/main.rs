@@ -8,6 +8,7 @@
 mod contract;
 mod down;
 mod entries;
+mod measure;
 mod opensearch;
 mod paging;
 mod pinned;

@@ -1,0 +1,216 @@
+//! Words and the grammar of `q`; what is matched against it, compared with a search that does nothing
+//! clever.
+
+use chain::Mask;
+use proptest::prelude::*;
+use query::{Filter, MAX_LEAF, MAX_WORD, words};
+use serde_json::{Value, json};
+
+fn filter(q: &str) -> Filter {
+    let encoded: String = q.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    Filter::parse(&format!("q={encoded}"), &[]).unwrap().0
+}
+
+#[test]
+fn text_becomes_words() {
+    for (text, expected) in [
+        ("", vec![]),
+        (" .,-_/\u{0}\u{2028}", vec![]),
+        (
+            "The card, was DECLINED.",
+            vec!["the", "card", "was", "declined"],
+        ),
+        ("INV-2026_001", vec!["inv", "2026", "001"]),
+        ("ann@example.com", vec!["ann", "example", "com"]),
+        (
+            "Müller, ÉMILE Ærøskøbing straße",
+            vec!["muller", "emile", "ærøskobing", "straße"],
+        ),
+        // The same letters, with accents that stand alone.
+        ("Mu\u{308}ller E\u{301}mile", vec!["muller", "emile"]),
+        ("İstanbul ISTANBUL", vec!["istanbul", "istanbul"]),
+        ("ΟΔΥΣΣΕΥΣ οδυσσευς", vec!["οδυσσευσ", "οδυσσευσ"]),
+        ("東京abcから", vec!["東", "京", "abc", "か", "ら"]),
+        ("서울에서 Привет", vec!["서울에서", "привет"]),
+        ("١٢٣ ①", vec!["١٢٣", "①"]),
+    ] {
+        assert_eq!(words(text), expected, "{text}");
+    }
+    let long = "x".repeat(MAX_WORD + 10);
+    assert_eq!(words(&long), [&long[..MAX_WORD]]);
+}
+
+#[test]
+fn the_grammar_is_words_phrases_exclusions_and_prefixes() {
+    for (asked, normalised) in [
+        ("card", "card"),
+        ("  Card   DECLINED  card", "card declined"),
+        ("\"card was\" -refund inv*", "\"card was\" refund inv*"),
+        ("-\"card was\"", "\"card was\""),
+        ("a-b", "\"a b\""),
+        ("\"one\"", "one"),
+        ("what?", "what"),
+        ("a/b/", "\"a b\""),
+    ] {
+        let shown = filter(asked).text().unwrap().to_string();
+        assert_eq!(shown.replace('-', ""), normalised, "{asked}");
+    }
+    let many: Vec<_> = (0..33).map(|number| format!("w{number}")).collect();
+    for refused in [
+        "",
+        " ",
+        "\"",
+        "\"open",
+        "a\"b\"",
+        "\"a\"b",
+        "\"a*\"",
+        "*",
+        "*a",
+        "-*",
+        "a*b",
+        "a**",
+        "a-*",
+        "x*",
+        "foo-ba*",
+        "-",
+        "a - b",
+        "...",
+        "/inv.*/",
+        "/a/",
+        &many.join(" "),
+        &"x ".repeat(600),
+    ] {
+        let encoded: String = refused.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let faults = Filter::parse(&format!("q={encoded}"), &[]).unwrap_err();
+        assert_eq!(faults[0].path, "query.q", "{refused}");
+    }
+}
+
+#[test]
+fn words_of_the_event_and_of_what_the_reader_may_see() {
+    let event = json!({
+        "action": "invoice.paid", "actor": {"id": "u-1", "type": "user"}, "id": "0199c3a1-7c00-7000-8000-000000000001",
+        "labels": {"tier": "gold"}, "recorded_by": "service:0197",
+    })
+    .to_string();
+    let parts = json!({
+        "actor": {"name": "Ann Müller"}, "changes": [{"field": "limit", "old": 12.5, "new": true}],
+        "description": "first text", "metadata": {"id": "kept", "deep": [[{"x": "very deep"}]], "none": null},
+    })
+    .to_string();
+    for (q, everybody, viewer) in [
+        ("invoice", true, true),
+        ("gold u-1", true, true),
+        ("0199c3a1", false, false),
+        ("tier", false, false),
+        ("muller", true, false),
+        ("-muller", false, true),
+        ("\"ann muller\" paid", true, false),
+        // Two texts are no phrase.
+        ("\"text very\"", false, false),
+        ("\"muller first\"", false, false),
+        ("12.5", true, false),
+        ("kept \"very deep\"", true, false),
+        ("inv* mul*", true, false),
+        ("true", false, false),
+    ] {
+        let holds = |mask| filter(q).matches(&event, Some(&parts), mask).unwrap();
+        assert_eq!(holds(Mask::Nothing), everybody, "{q}");
+        assert_eq!(holds(Mask::Personal), viewer, "{q}");
+    }
+    let personal = Filter::parse("field=limit", &[]).unwrap().0;
+    assert!(
+        personal
+            .matches(&event, Some(&parts), Mask::Nothing)
+            .unwrap()
+    );
+    assert!(
+        !personal
+            .matches(&event, Some(&parts), Mask::Personal)
+            .unwrap()
+    );
+}
+
+#[test]
+fn what_is_beyond_the_bound_of_one_text_is_not_looked_at() {
+    let event =
+        json!({"action": "a", "actor": {"id": "x", "type": "job"}, "recorded_by": "user:1"});
+    let text = format!("{} last", "é ".repeat(MAX_LEAF));
+    let parts = json!({"description": text, "metadata": {"other": "beside"}}).to_string();
+    let holds = |q| filter(q).matches(&event.to_string(), Some(&parts), Mask::Nothing);
+    assert!(!holds("last").unwrap());
+    assert!(holds("e beside").unwrap());
+    assert!(
+        filter("a")
+            .matches("{\"action\":", None, Mask::Nothing)
+            .is_err()
+    );
+    assert!(filter("a").matches("{} {}", None, Mask::Nothing).is_err());
+}
+
+/// What stands between separators, in each text.
+fn plain(leaves: &[String]) -> Vec<Vec<&str>> {
+    leaves
+        .iter()
+        .map(|leaf| leaf.split(' ').filter(|word| !word.is_empty()).collect())
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_plain_search(
+        leaves in prop::collection::vec("[abc]{0,2}( [abc]{1,2}){0,4}", 1..4),
+        asked in prop::collection::vec((any::<bool>(), 0..3_u8, prop::collection::vec("[abc]{1,2}", 1..3)), 1..4),
+    ) {
+        let texts = plain(&leaves);
+        let mut clauses = Vec::new();
+        let mut expected = true;
+        for (not, form, words) in &asked {
+            let minus = if *not { "-" } else { "" };
+            let holds = match form {
+                0 => {
+                    clauses.push(format!("{minus}{}", words[0]));
+                    texts.iter().flatten().any(|word| *word == words[0])
+                }
+                1 => {
+                    clauses.push(format!("{minus}\"{}\"", words.join(" ")));
+                    texts.iter().any(|text| text.windows(words.len()).any(|w| w == words.as_slice()))
+                }
+                _ => {
+                    clauses.push(format!("{minus}a{}*", words[0]));
+                    let prefix = format!("a{}", words[0]);
+                    texts.iter().flatten().any(|word| word.starts_with(&prefix))
+                }
+            };
+            expected &= holds != *not;
+        }
+        let event = json!({"action": "-", "actor": {"id": "-", "type": "-"}, "recorded_by": "-", "correlation_id": "-"});
+        let parts: Value = leaves.iter().enumerate().map(|(n, leaf)| (n.to_string(), json!(leaf))).collect::<serde_json::Map<_, _>>().into();
+        let filter = filter(&clauses.join(" "));
+        let holds = filter.matches(&event.to_string(), Some(&parts.to_string()), Mask::Nothing).unwrap();
+        prop_assert_eq!(holds, expected, "{:?}", clauses);
+    }
+
+    #[test]
+    fn the_tokeniser_takes_anything_and_is_its_own_normal_form(text in any::<String>()) {
+        let words = words(&text);
+        for word in &words {
+            prop_assert!(!word.is_empty() && word.chars().count() <= MAX_WORD);
+            prop_assert!(!word.contains(char::is_whitespace));
+            prop_assert_eq!(&query::words(word), &vec![word.clone()]);
+        }
+    }
+
+    #[test]
+    fn the_grammar_takes_anything(text in any::<String>()) {
+        let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        if let Ok((filter, _)) = Filter::parse(&format!("q={encoded}"), &[]) {
+            // What is normalised is the same question.
+            let shown = filter.text().unwrap().to_string();
+            let encoded: String = shown.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            if shown.len() <= 1024 {
+                prop_assert_eq!(Filter::parse(&format!("q={encoded}"), &[]).unwrap().0, filter);
+            }
+        }
+    }
+}
