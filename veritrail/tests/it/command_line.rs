@@ -87,6 +87,72 @@ fn the_sample_is_imported_once_and_proved() {
 }
 
 #[test]
+fn entries_are_found_by_words_and_values() {
+    let place = Place::new();
+    let up = place.up();
+    place.run(&["login"]).good();
+    place.run(&["import", "cloudtrail", SAMPLE]).good();
+    let all = place.run(&["tail", "-n", "2000", "--partition", "default", "--json"]);
+    let all = all.good().values();
+    let search = |arguments: &[&str]| {
+        let options = ["--partition", "default", "--json", "--all"];
+        place
+            .run(&[&["search"], &options[..], arguments].concat())
+            .good()
+            .values()
+    };
+
+    let ec2 = |entry: &&Value| entry["action"].as_str().unwrap().starts_with("ec2.");
+    let mut expected: Vec<_> = all.iter().filter(ec2).cloned().collect();
+    assert!(expected.len() > 1000, "more than one page");
+    assert_eq!(search(&["--action", "ec2.*", "--oldest"]), expected);
+    expected.reverse();
+    assert_eq!(search(&["--action", "ec2.*"]), expected);
+
+    let described = search(&["ec2 describe*", "--outcome", "failure"]);
+    assert!(!described.is_empty());
+    for entry in &described {
+        assert!(
+            entry.to_string().to_lowercase().contains("describe"),
+            "{entry}"
+        );
+        assert_eq!(entry["outcome"]["status"], "failure");
+    }
+    let without = search(&[
+        "--outcome",
+        "failure",
+        "--",
+        "ec2",
+        "-\"describe instances\"",
+    ]);
+    assert!(
+        without
+            .iter()
+            .all(|entry| entry["action"] != "ec2.describe_instances")
+    );
+
+    let few = place.run(&["search", "ec2", "-n", "3"]).good();
+    assert_eq!(few.out.lines().count(), 3);
+    assert!(few.err.contains("there may be more"), "{}", few.err);
+    let none = place.run(&["search", "nowhere-to-be-found"]).good();
+    assert!(
+        none.out.is_empty() && none.err.contains("nothing found"),
+        "{}",
+        none.err
+    );
+    for (arguments, reason) in [
+        (["*ec2", "-n", "1"], "query.q"),
+        (["--from", "yesterday", "ec2"], "query.from"),
+        (["--label", "region", "ec2"], "--label region"),
+    ] {
+        let refused = place.run(&[&["search"], &arguments[..]].concat());
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains(reason), "{}", refused.err);
+    }
+    drop(up);
+}
+
+#[test]
 fn entries_come_from_an_argument_standard_input_and_a_file() {
     let place = Place::new();
     let up = place.up();
