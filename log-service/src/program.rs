@@ -70,7 +70,7 @@ impl Serve {
         );
         let index = self.config.index.index_url.as_ref();
         ensure!(
-            !index.is_some_and(|index| index.scheme() == "file"),
+            index.is_none_or(|index| index.scheme() != "file"),
             "INDEX_URL: indexer-worker would not see the files of a directory of this process"
         );
         service::telemetry::init(&self.telemetry.log)?;

@@ -94,7 +94,9 @@ pub async fn open(settings: Settings) -> Result<Arc<dyn Search>, Error> {
             })?;
             Ok(Arc::new(embedded::Embedded::open(path).await?))
         }
-        "http" | "https" => Ok(Arc::new(opensearch::OpenSearch::open(&settings).await?)),
+        "http" | "https" => Ok(Arc::new(
+            Box::pin(opensearch::OpenSearch::open(&settings)).await?,
+        )),
         _ => Err(Error::Setting {
             setting: "INDEX_URL",
             message: "neither https, http nor file".to_owned(),

@@ -27,8 +27,8 @@ pub(crate) async fn twenty_thousand(world: World) {
     let tenant = world.tenant().await;
     let documents: Vec<_> = (0..20_000)
         .map(|number: u64| {
-            let partition = if number % 4 == 0 { "b" } else { "a" };
-            let seq = if number % 4 == 0 {
+            let partition = if number.is_multiple_of(4) { "b" } else { "a" };
+            let seq = if number.is_multiple_of(4) {
                 number / 4
             } else {
                 number - number / 4 - 1

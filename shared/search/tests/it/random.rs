@@ -89,10 +89,10 @@ pub(crate) async fn counts_are_those_of_a_plain_count(world: World) {
         let tenant = world.tenant().await;
         let mut documents = random().new_tree(&mut runner).unwrap().current();
         if round % 2 == 1 {
-            documents.iter_mut().for_each(|d| {
-                d.received_at =
-                    Timestamp::from_micros(d.received_at.as_micros() / 1000 + START).unwrap();
-            });
+            for document in &mut documents {
+                let micros = document.received_at.as_micros() / 1000 + START;
+                document.received_at = Timestamp::from_micros(micros).unwrap();
+            }
         }
         for part in documents.chunks(90) {
             world.write(tenant, part).await;
