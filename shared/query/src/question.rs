@@ -33,16 +33,16 @@ impl Question {
     pub fn parse(query: &str) -> Result<Self, Vec<Fault>> {
         let (filter, beside, mut faults) = read(query, &["order", "limit", "cursor", "wait_for"])?;
         let (mut order, mut limit) = (Order::default(), DEFAULT_LIMIT);
-        match beside.get("order").map(String::as_str) {
-            Some("asc") => order = Order::Ascending,
-            None | Some("desc") => {}
-            Some(_) => faults.push(Fault::new("order", "neither `asc` nor `desc`")),
-        }
         if let Some(asked) = beside.get("limit") {
             match asked.parse::<usize>() {
                 Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
                 _ => faults.push(Fault::new("limit", "not a number from 1 to 1000")),
             }
+        }
+        match beside.get("order").map(String::as_str) {
+            Some("asc") => order = Order::Ascending,
+            None | Some("desc") => {}
+            Some(_) => faults.push(Fault::new("order", "neither `asc` nor `desc`")),
         }
         let wait_for = beside.get("wait_for").map(|asked| asked.parse::<u64>());
         match wait_for {

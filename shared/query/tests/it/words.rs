@@ -1,14 +1,23 @@
 //! Words and the grammar of `q`; what is matched against it, compared with a search that does nothing
 //! clever.
 
+use std::fmt::Write as _;
+
 use chain::Mask;
 use proptest::prelude::*;
 use query::{Filter, MAX_LEAF, MAX_WORD, words};
 use serde_json::{Value, json};
 
+/// As a URL's query.
+fn asked(q: &str) -> String {
+    q.bytes().fold("q=".to_owned(), |mut query, byte| {
+        write!(query, "%{byte:02x}").unwrap();
+        query
+    })
+}
+
 fn filter(q: &str) -> Filter {
-    let encoded: String = q.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    Filter::parse(&format!("q={encoded}"), &[]).unwrap().0
+    Filter::parse(&asked(q), &[]).unwrap().0
 }
 
 #[test]
@@ -24,7 +33,7 @@ fn text_becomes_words() {
         ("ann@example.com", vec!["ann", "example", "com"]),
         (
             "Müller, ÉMILE Ærøskøbing straße",
-            vec!["muller", "emile", "ærøskobing", "straße"],
+            vec!["muller", "emile", "æroskobing", "straße"],
         ),
         // The same letters, with accents that stand alone.
         ("Mu\u{308}ller E\u{301}mile", vec!["muller", "emile"]),
@@ -42,7 +51,7 @@ fn text_becomes_words() {
 
 #[test]
 fn the_grammar_is_words_phrases_exclusions_and_prefixes() {
-    for (asked, normalised) in [
+    for (text, normalised) in [
         ("card", "card"),
         ("  Card   DECLINED  card", "card declined"),
         ("\"card was\" -refund inv*", "\"card was\" refund inv*"),
@@ -52,8 +61,8 @@ fn the_grammar_is_words_phrases_exclusions_and_prefixes() {
         ("what?", "what"),
         ("a/b/", "\"a b\""),
     ] {
-        let shown = filter(asked).text().unwrap().to_string();
-        assert_eq!(shown.replace('-', ""), normalised, "{asked}");
+        let shown = filter(text).text().unwrap().to_string();
+        assert_eq!(shown.replace('-', ""), normalised, "{text}");
     }
     let many: Vec<_> = (0..33).map(|number| format!("w{number}")).collect();
     for refused in [
@@ -80,8 +89,7 @@ fn the_grammar_is_words_phrases_exclusions_and_prefixes() {
         &many.join(" "),
         &"x ".repeat(600),
     ] {
-        let encoded: String = refused.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let faults = Filter::parse(&format!("q={encoded}"), &[]).unwrap_err();
+        let faults = Filter::parse(&asked(refused), &[]).unwrap_err();
         assert_eq!(faults[0].path, "query.q", "{refused}");
     }
 }
@@ -160,12 +168,12 @@ proptest! {
     #[test]
     fn agrees_with_a_plain_search(
         leaves in prop::collection::vec("[abc]{0,2}( [abc]{1,2}){0,4}", 1..4),
-        asked in prop::collection::vec((any::<bool>(), 0..3_u8, prop::collection::vec("[abc]{1,2}", 1..3)), 1..4),
+        clauses_asked in prop::collection::vec((any::<bool>(), 0..3_u8, prop::collection::vec("[abc]{1,2}", 1..3)), 1..4),
     ) {
         let texts = plain(&leaves);
         let mut clauses = Vec::new();
         let mut expected = true;
-        for (not, form, words) in &asked {
+        for (not, form, words) in &clauses_asked {
             let minus = if *not { "-" } else { "" };
             let holds = match form {
                 0 => {
@@ -203,13 +211,11 @@ proptest! {
 
     #[test]
     fn the_grammar_takes_anything(text in any::<String>()) {
-        let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        if let Ok((filter, _)) = Filter::parse(&format!("q={encoded}"), &[]) {
+        if let Ok((filter, _)) = Filter::parse(&asked(&text), &[]) {
             // What is normalised is the same question.
             let shown = filter.text().unwrap().to_string();
-            let encoded: String = shown.bytes().map(|byte| format!("%{byte:02x}")).collect();
             if shown.len() <= 1024 {
-                prop_assert_eq!(Filter::parse(&format!("q={encoded}"), &[]).unwrap().0, filter);
+                prop_assert_eq!(Filter::parse(&asked(&shown), &[]).unwrap().0, filter);
             }
         }
     }
