@@ -55,7 +55,8 @@ impl Program {
     /// Until it is done, or a signal asks it to stop.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Serve(serve) => serve.run().await,
+            // Boxed: the other commands would carry its size about.
+            Self::Serve(serve) => Box::pin(serve.run()).await,
             Self::Migrate(migrate) => crate::migrate(&migrate.database_url).await,
         }
     }

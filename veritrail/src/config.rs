@@ -40,7 +40,7 @@ pub(crate) enum Command {
     ///
     /// Exits 1 when an entry is met that is not what was recorded: there is no
     /// file then.
-    Export(Export),
+    Export(Box<Export>),
     /// List the partitions with their sizes and heads
     Partitions(Partitions),
     /// Recompute every hash and compare everything stored with it

@@ -49,14 +49,15 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(config) => up::run(*config, output).await,
+        // Boxed: the other commands would carry its size about.
+        Command::Up(config) => Box::pin(up::run(*config, output)).await,
         Command::Login(config) => login::run(config, output).await,
         Command::Append(config) => append::run(config, output).await,
         Command::Import(config) => import::run(config, output).await,
         Command::Get(config) => get::run(config, output).await,
         Command::Search(config) => search::run(*config, output).await,
         Command::Tail(config) => tail::run(config, output).await,
-        Command::Export(config) => export::run(config, output).await,
+        Command::Export(config) => export::run(*config, output).await,
         Command::Partitions(config) => partitions::run(config, output).await,
         Command::Verify(config) => verify::run(config, output).await,
         Command::Doctor(config) => doctor::run(config, output).await,

@@ -42,7 +42,12 @@ pub(crate) async fn run(config: config::Up, output: Output) -> anyhow::Result<Ex
             };
             server::run(&mut data, &config, &installation, output, &stop).await
         }
-        None => with_postgres(&mut data, &config, origin, secret, output, &stop).await,
+        None => {
+            Box::pin(with_postgres(
+                &mut data, &config, origin, secret, output, &stop,
+            ))
+            .await
+        }
     };
     data.withdraw_address();
     served?;

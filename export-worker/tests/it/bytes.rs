@@ -42,7 +42,7 @@ async fn formats(place: Place) {
             .read_to_end(&mut unpacked)
             .unwrap();
         assert_eq!(unpacked, file);
-        let lines = file.iter().filter(|byte| **byte == b'\n').count();
+        let lines = std::str::from_utf8(&file).unwrap().lines().count();
         assert_eq!(lines, 11 + usize::from(format == Format::Csv));
     }
     world.end().await;

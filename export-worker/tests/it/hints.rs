@@ -1,5 +1,6 @@
 //! Hints wake a worker; what cannot be read is buried.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use export::jobs::State;
@@ -16,7 +17,7 @@ async fn a_hint_wakes_a_worker() {
     let world = World::new(Place::Directory).await;
     world.fill("default", 3).await;
     let queue = world.queue().await;
-    let worker = world.worker_with_queue(queue.clone());
+    let worker = world.worker_with_queue(Arc::clone(&queue));
     let shutdown = Shutdown::new();
     let working = tokio::spawn(export_worker::run(worker.clone(), shutdown.clone()));
     queue.send(&["not a hint".to_owned()]).await.unwrap();

@@ -140,7 +140,7 @@ async fn who_was_overtaken_changes_nothing() {
     assert!(matches!(late, Err(jobs::Error::Lost)));
     let progress = export::Progress::default();
     let late = work
-        .beat(overtaken, progress, std::time::Duration::from_secs(60))
+        .beat(overtaken, progress, std::time::Duration::from_mins(1))
         .await;
     assert!(matches!(late, Err(jobs::Error::Lost)));
     world
@@ -161,7 +161,7 @@ async fn a_job_that_loses_its_workers_is_abandoned() {
     world.fill("default", 1).await;
     let job = world.ask(compressed()).await;
     let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
-    let lease = std::time::Duration::from_secs(60);
+    let lease = std::time::Duration::from_mins(1);
     for attempt in 1..=5 {
         let claimed = work.claim(lease).await.unwrap().unwrap();
         assert_eq!(claimed.attempt, attempt);

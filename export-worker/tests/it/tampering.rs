@@ -107,7 +107,7 @@ async fn entries_cannot_be_moved_out_of_a_period() {
     let terms = [("from", times[2].as_str()), ("to", times[6].as_str())];
     let (job, file) = world.export(request(Format::Jsonl, &terms)).await;
     assert_eq!((job.stretches[0].from, job.stretches[0].to), (2, 6));
-    assert_eq!(file.iter().filter(|byte| **byte == b'\n').count(), 4);
+    assert_eq!(std::str::from_utf8(&file).unwrap().lines().count(), 4);
 
     world.sql(KEEP).await;
     // Entries 2 and 3 look as if they came before the period, 4 and 5 as if after it.

@@ -150,9 +150,13 @@ async fn the_description_and_the_table_have_the_same_routes() {
                 ("get", "/api/v1/logs") => 22,
                 ("get", STREAM) => 20,
                 ("get", "/api/v1/logs/export") => 21,
-                ("get", "/api/v1/exports" | "/api/v1/exports/{id}/download") => 2,
                 ("get", "/api/v1/partitions/{p}/evidence") => 4,
-                ("get", "/api/v1/partitions/{p}/verify") => 2,
+                (
+                    "get",
+                    "/api/v1/exports"
+                    | "/api/v1/exports/{id}/download"
+                    | "/api/v1/partitions/{p}/verify",
+                ) => 2,
                 ("get" | "post", "/api/v1/partitions") => 0,
                 _ => 1,
             };

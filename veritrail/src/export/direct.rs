@@ -90,7 +90,7 @@ async fn copy(
         bar.set_position(bytes);
     }
     out.flush()?;
-    Ok((bytes, hex(&digest.finalize())))
+    Ok((bytes, hex(digest)))
 }
 
 fn disposition(answer: &Response) -> Option<&str> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use chain::Hash;
 use postgres::durable;
 use reqwest::StatusCode;
 use reqwest::header::{IF_RANGE, RANGE};
@@ -132,13 +133,13 @@ impl Part {
         loop {
             let count = self.file.read(&mut buffer)?;
             if count == 0 {
-                return Ok(hex(&digest.finalize()));
+                return Ok(hex(digest));
             }
             digest.update(&buffer[..count]);
         }
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn hex(digest: Sha256) -> String {
+    Hash(digest.finalize().into()).to_string()
 }

@@ -65,9 +65,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn pages_do_not_show(page in 1_usize..40, format in 0..3, gzip: bool) {
+    fn pages_do_not_show(page in 1_usize..40, format in 0..3_usize, gzip: bool) {
         let request = Request {
-            format: [Format::Csv, Format::Jsonl, Format::Evidence][format as usize],
+            format: [Format::Csv, Format::Jsonl, Format::Evidence][format],
             gzip,
             partitions: Vec::new(),
             filter: Filter::default(),
