@@ -1,6 +1,6 @@
 # The commands of the README. Each installs what it needs and says so.
 
-.PHONY: up cluster test check bench prepare
+.PHONY: up cluster test check postman bench prepare
 
 # Build and run the whole system on this machine; Ctrl-C stops it.
 up:
@@ -23,7 +23,8 @@ test:
 	cargo build --workspace --all-targets
 	target/debug/servers env SIMULATION_SEEDS=100000 cargo test --workspace
 
-# Format, lints, documentation, and that the prepared queries are those of the code.
+# Format, lints, documentation, that the prepared queries are those of the code, and, where Docker
+# Compose is there, that it understands docker-compose.yml.
 check:
 	@.ci/need cargo cc
 	cargo fmt --check
@@ -31,6 +32,15 @@ check:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --document-private-items
 	cargo build --workspace --all-targets
 	target/debug/servers --only postgres .ci/prepared --check
+	if docker compose version > /dev/null 2>&1; then docker compose config --quiet; fi
+
+# Every route through the Postman collection, against the system that runs here, or one that is
+# started for it.
+postman:
+	@.ci/need cargo cc npm
+	npm ci --silent --ignore-scripts --prefix postman
+	cargo build --workspace --bins
+	node postman/run.mjs
 
 # Write the prepared queries anew, after a change of SQL or of a migration.
 prepare:

@@ -135,6 +135,48 @@ async fn verify_chain(
     rows.len() as u64
 }
 
+/// Recomputes an evidence file of a whole chain and returns the hash of its last entry.
+///
+/// # Panics
+/// At the first line that does not follow from the one before it, or whose parts are not those that
+/// its document names.
+pub(crate) fn verify_evidence(file: &str) -> String {
+    let mut previous = None;
+    for (seq, line) in file.lines().enumerate() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = line["document"].as_str().unwrap();
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(document["version"], 1, "{document}");
+        assert_eq!(document["seq"], seq, "{document}");
+        if let Some(previous) = previous {
+            assert_eq!(document["previous"], previous, "{document}");
+        }
+        for (name, part) in line["parts"].as_object().unwrap() {
+            let salt = unhex(part["salt"].as_str().unwrap());
+            let text = part["text"].as_str().unwrap();
+            let pieces: [&[u8]; 5] = [
+                b"veritrail/part/v1\n",
+                &salt,
+                name.as_bytes(),
+                b"\n",
+                text.as_bytes(),
+            ];
+            let digest = hex(&hash(&pieces));
+            assert_eq!(document["personal"][name], digest, "{document}: {name}");
+        }
+        previous = Some(hex(&hash(&[&[0], text.as_bytes()])));
+    }
+    previous.expect("an evidence file without a line")
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
+    let pairs = text.as_bytes().chunks_exact(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
+
 /// The document of a row: its event as stored, and the digest of each of its parts.
 fn document(
     row: &sqlx::postgres::PgRow,

@@ -5,13 +5,16 @@
     reason = "a failed expectation is how a test reports"
 )]
 
+mod away;
 mod changes;
 mod documented;
 mod forge;
 mod independent;
 mod outage;
+mod postman;
 mod replicas;
 mod routes;
 mod story;
 mod system;
 mod tenants;
+mod wire;

@@ -9,7 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::table::Guard::{Internal, Public, Roles};
-use self::table::{A, DOWNLOAD, L, OPEN, READS, Route, STREAM, Service, TABLE};
+pub(crate) use self::table::OPEN;
+use self::table::{A, DOWNLOAD, L, READS, Route, STREAM, Service, TABLE};
 use crate::forge::Forge;
 use crate::system::{Answer, System};
 use crate::tenants::{Person, Tenant, tenants};
@@ -53,6 +54,13 @@ impl Route {
     fn names_a_thing(&self) -> bool {
         self.path.contains('{')
     }
+}
+
+/// Every route of the table, as `METHOD path`.
+pub(crate) fn listed() -> impl Iterator<Item = String> {
+    TABLE
+        .iter()
+        .map(|route| format!("{} {}", route.method, route.path))
 }
 
 fn expect(route: &Route, case: &str, answer: &Answer, status: StatusCode) {

@@ -1,6 +1,8 @@
 //! One story, told to both ways of running: from the first token to entries that were read, and every
 //! chain recomputed. Each step goes through the one address that callers know.
 
+mod exports;
+
 use ::system::{Servers, Shape, Way};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ async fn in_one_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_processes() {
-    told(Way::Distributed(Shape::services(2))).await;
+    told(Way::Distributed(Shape::WHOLE)).await;
 }
 
 async fn told(way: Way) {
@@ -24,6 +26,7 @@ async fn told(way: Way) {
     let tenant = tenants(&system, &operator, &["story"]).await.remove(0);
     let entries = append(&system, &tenant).await;
     read(&system, &tenant, &entries).await;
+    exports::export(&system, &tenant, &entries).await;
     system.finish().await;
 }
 

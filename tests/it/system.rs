@@ -1,6 +1,8 @@
 //! A started system in a test: asked over HTTP, changed through its programs, and checked at the end.
 //! Never shares anything with another test but the servers.
 
+use std::time::Duration;
+
 use ::system::{INTERNAL_SECRET, Installation, ORIGIN, Servers, Shape, Wanted, Way};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -169,11 +171,32 @@ impl System {
         }
     }
 
+    /// Asks again, at intervals, until the answer is as wanted, and gives it.
+    pub(crate) async fn until_body(
+        &self,
+        url: &str,
+        token: &str,
+        within: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut last = Value::Null;
+        let asked = async {
+            let mut poll = tokio::time::interval(Duration::from_millis(50));
+            while !wanted(&last) {
+                poll.tick().await;
+                last = self.send(Method::GET, url, token, None).await.body;
+            }
+        };
+        let answered = tokio::time::timeout(within, asked).await;
+        assert!(answered.is_ok(), "{url} stays at {last}");
+        last
+    }
+
     /// Asks again until the answer has this status.
     pub(crate) async fn until(&self, method: Method, url: &str, token: &str, status: StatusCode) {
         let asked =
             async { while self.send(method.clone(), url, token, None).await.status != status {} };
-        let answered = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
+        let answered = tokio::time::timeout(Duration::from_secs(20), asked).await;
         answered.unwrap_or_else(|_| panic!("{url} never answers {status}"));
     }
 

@@ -39,6 +39,19 @@ pub(crate) enum Name {
 }
 
 impl Config {
+    /// An empty address is none.
+    pub(crate) fn parsed() -> Self {
+        let mut config = Self::parse();
+        for url in [
+            &mut config.database_url,
+            &mut config.localstack_url,
+            &mut config.opensearch_url,
+        ] {
+            *url = url.take().filter(|url| !url.is_empty());
+        }
+        config
+    }
+
     pub(crate) fn wants(&self, name: Name) -> bool {
         self.only.is_empty() || self.only.contains(&name)
     }

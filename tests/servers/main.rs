@@ -19,7 +19,6 @@ mod running;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +37,7 @@ struct Site {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+    let config = Config::parsed();
     let stop = CancellationToken::new();
     let signals = tokio::spawn(cancel_on_signal(stop.clone()));
     let site = Site {

@@ -54,7 +54,11 @@ impl Shape {
         ]
         .into_iter()
         .flat_map(|(program, count, ready)| {
-            (1..=count).map(move |number| (program, format!("{program}-{number}"), ready))
+            let name = move |number| match program {
+                "auth-service" => program.to_owned(),
+                _ => format!("{program}-{number}"),
+            };
+            (1..=count).map(move |number| (program, name(number), ready))
         })
     }
 }

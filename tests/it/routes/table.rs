@@ -208,4 +208,4 @@ pub(super) const TABLE: &[Route] = &[
 ];
 
 /// What both services have beside their table, open to anybody and without a secret in it.
-pub(super) const OPEN: &[&str] = &["/livez", "/readyz", "/health", "/openapi.json", "/docs/"];
+pub(crate) const OPEN: &[&str] = &["/livez", "/readyz", "/health", "/openapi.json", "/docs/"];
