@@ -149,7 +149,7 @@ async fn the_description_and_the_table_have_the_same_routes() {
             let expected = match (method.as_str(), path.as_str()) {
                 ("get", "/api/v1/logs") => 22,
                 ("get", STREAM) => 20,
-                ("get", "/api/v1/logs/export") => 21,
+                ("get", "/api/v1/logs/export" | "/api/v1/logs/stats") => 21,
                 ("get", "/api/v1/partitions/{p}/evidence") => 4,
                 (
                     "get",
