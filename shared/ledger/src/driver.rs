@@ -227,7 +227,7 @@ async fn execute(
             let statement = statement(&mut connection, &origin, &command);
             let reply = match within(REPLY_TIMEOUT, statement).await {
                 Ok(reply) => reply,
-                Err(error) => Reply::Failed(error.into()),
+                Err(error) => Reply::Failed(Failure::of(&command, error)),
             };
             // Without its end the statement may still be running there: never used again.
             let lost = matches!(reply, Reply::Failed(Failure::Lost(_)));

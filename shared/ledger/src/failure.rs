@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::lane::Failure;
+use crate::lane::{Command, Failure};
 
 /// Unique key of the id table.
 const IDS_KEY: &str = "entry_ids_pkey";
@@ -36,6 +36,21 @@ fn kind(error: &sqlx::Error) -> Kind {
             Some("53" | "58") => Kind::Transient,
             _ => Kind::Refused,
         },
+    }
+}
+
+impl Failure {
+    /// What an error means for the command that met it.
+    pub(crate) fn of(command: &Command, error: sqlx::Error) -> Self {
+        match (command, error) {
+            // A row is not what it should be. Only reading, nothing was left open; and it concerns the
+            // chain of that row alone.
+            (
+                Command::Load { .. } | Command::Find { .. },
+                error @ (sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }),
+            ) => Self::Refused(Arc::new(error)),
+            (_, error) => error.into(),
+        }
     }
 }
 

@@ -47,8 +47,9 @@ struct Inner {
     open: Mutex<HashMap<Key, Open>>,
     writers: Arc<Writers>,
     searches: Arc<Semaphore>,
-    /// Held while indices are made, switched or removed.
-    structure: tokio::sync::Mutex<()>,
+    /// Held while indices are made, switched or removed: by the work itself, which goes on when nobody
+    /// waits for it any more.
+    structure: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Open {
@@ -70,7 +71,7 @@ impl Embedded {
             open: Mutex::default(),
             writers: Arc::default(),
             searches: Arc::new(Semaphore::new(AT_ONCE)),
-            structure: tokio::sync::Mutex::default(),
+            structure: Arc::default(),
         });
         tokio::spawn(rest(Arc::downgrade(&inner)));
         Ok(Self(inner))
@@ -105,13 +106,14 @@ impl Embedded {
         work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         // One at a time also so that two never wait for each other's turns.
-        let _structure = self.0.structure.lock().await;
+        let structure = Arc::clone(&self.0.structure).lock_owned().await;
         let numbers = self.with(move |inner| inner.numbers(tenant)).await?;
         let mut turns = Vec::new();
         for number in numbers {
             turns.push(self.0.writers.turn((tenant, number)).await);
         }
         self.with(move |inner| {
+            let _structure = structure;
             for turn in &mut turns {
                 turn.close();
             }
@@ -296,7 +298,7 @@ impl Search for Embedded {
     }
 
     async fn begin_rebuild(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
-        let _structure = self.0.structure.lock().await;
+        let structure = Arc::clone(&self.0.structure).lock_owned().await;
         let next = self.with(move |inner| match inner.number(tenant, Which::Next) {
             Err(Error::Missing) => Ok(None),
             other => other.map(Some),
@@ -307,6 +309,7 @@ impl Search for Embedded {
             None => None,
         };
         self.with(move |inner| {
+            let _structure = structure;
             if let Some(mut turn) = turn {
                 turn.close();
             }

@@ -22,6 +22,8 @@ use crate::{Ask, Error, Hit, Placement, Refused, Search, Settings, Stats, StatsA
 const DELETED_AT_ONCE: usize = 1_000;
 /// The number of a tenant's first index: the same for all who make it at once.
 const FIRST: &str = "1";
+/// How often the next index is made, while what rebuilds left behind comes in between.
+const TRIES: usize = 5;
 
 #[derive(Debug)]
 pub(crate) struct OpenSearch {
@@ -39,6 +41,13 @@ impl OpenSearch {
 
     async fn place(&self, tenant: Uuid, which: Which) -> Result<Option<Place>, Error> {
         place::find(&self.http, &self.names.alias(tenant, which)).await
+    }
+
+    /// Throws away wherever the alias leads.
+    async fn leave_all(&self, alias: &str) -> Result<(), Error> {
+        let left = place::all(&self.http, alias).await?;
+        let actions = left.iter().map(|place| place.leave(alias)).collect();
+        place::switch(&self.http, actions).await
     }
 
     /// Deletes all documents of a tenant in the shared index that belong to none of these shares.
@@ -96,7 +105,8 @@ impl Search for OpenSearch {
         }
         let alias = self.names.alias(tenant, Which::Current);
         let place = self.names.place(tenant, placement, FIRST);
-        place.make(&self.http, tenant, &alias).await
+        // Where another worker made a place of the other kind meanwhile, there is one as well.
+        place.make(&self.http, tenant, &alias).await.map(drop)
     }
 
     async fn write(
@@ -128,14 +138,20 @@ impl Search for OpenSearch {
 
     async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
         let alias = self.names.alias(tenant, Which::Next);
-        if let Some(left) = self.place(tenant, Which::Next).await? {
-            place::switch(&self.http, vec![left.leave(&alias)]).await?;
-        }
-        let current = self.place(tenant, Which::Current).await?;
-        self.sweep(tenant, current.as_ref().as_slice()).await?;
         let number = Uuid::now_v7().simple().to_string();
         let next = self.names.place(tenant, placement, &number);
-        next.make(&self.http, tenant, &alias).await
+        for _ in 0..TRIES {
+            self.leave_all(&alias).await?;
+            let current = self.place(tenant, Which::Current).await?;
+            self.sweep(tenant, current.as_ref().as_slice()).await?;
+            // A rebuild that was killed may have made its index only now: the server goes on with a
+            // request whose sender is gone.
+            if next.make(&self.http, tenant, &alias).await? {
+                return Ok(());
+            }
+        }
+        let busy = anyhow::anyhow!("{alias} is led elsewhere again and again");
+        Err(Error::Unavailable(busy))
     }
 
     async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
@@ -163,10 +179,7 @@ impl Search for OpenSearch {
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
         for which in [Which::Current, Which::Next] {
-            let alias = self.names.alias(tenant, which);
-            if let Some(place) = self.place(tenant, which).await? {
-                place::switch(&self.http, vec![place.leave(&alias)]).await?;
-            }
+            self.leave_all(&self.names.alias(tenant, which)).await?;
         }
         self.sweep(tenant, &[]).await
     }

@@ -13,13 +13,13 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::{Router, body::Body};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 use tower_http::cors::CorsLayer;
 
@@ -127,7 +127,8 @@ pub async fn serve(
     let app = app(router, &settings);
     let limits = settings.limits;
     let places = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    let ending = CancellationToken::new();
     let cut = CancellationToken::new();
     let _cut_on_drop = cut.clone().drop_guard();
     loop {
@@ -147,9 +148,9 @@ pub async fn serve(
                 continue;
             }
         };
-        let connection = serve_connection(socket, peer, app.clone(), &limits, graceful.watcher());
+        let connection = serve_connection(socket, peer, app.clone(), &limits, ending.clone());
         let cut = cut.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             metrics::gauge!("http_connections").increment(1);
             tokio::select! {
                 () = connection => {}
@@ -160,10 +161,10 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    ending.cancel();
+    connections.close();
+    let drained = tokio::time::timeout(limits.drain, connections.wait());
+    if drained.await.is_err() {
         tracing::warn!("requests were still in progress after the drain time and were cut off");
     }
     Ok(())
@@ -189,7 +190,7 @@ fn serve_connection(
     peer: SocketAddr,
     app: Router,
     limits: &Limits,
-    watcher: Watcher,
+    ending: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     // Small answers must not wait for acknowledgements; where it fails the connection is gone.
     let _ = socket.set_nodelay(true);
@@ -199,19 +200,24 @@ fn serve_connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().call(request)
     });
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server
-        .http1()
+    // Not hyper-util's builder for every version: it waits without end for the first bytes.
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes.max(8192));
-    let connection = server
-        .serve_connection_with_upgrades(io, service)
-        .into_owned();
-    let connection = watcher.watch(connection);
+        .max_buf_size(limits.header_bytes.max(8192))
+        .serve_connection(io, service)
+        .with_upgrades();
     async move {
+        let mut connection = std::pin::pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = ending.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
         // Clients that go away or do not speak HTTP are everyday matters.
-        if let Err(error) = connection.await {
+        if let Err(error) = outcome {
             tracing::debug!(%peer, %error, "connection ended");
         }
     }

@@ -4,6 +4,7 @@
 
 mod appending;
 mod auditing;
+mod damaged;
 mod database;
 mod following;
 mod given_up;

@@ -13,9 +13,10 @@ pub(super) const FORM: u64 = 1;
 const POOL_SHARDS: u32 = 4;
 
 /// The index of one tenant, with the alias that it has from its first moment. One shard: counts over
-/// one are exact.
+/// one are exact. That it is the alias's index for writing makes a second one of the same alias refused.
 pub(super) fn own(alias: &str) -> Value {
-    json!({"settings": settings(1), "mappings": mappings(false), "aliases": {alias: {}}})
+    let aliases = json!({alias: {"is_write_index": true}});
+    json!({"settings": settings(1), "mappings": mappings(false), "aliases": aliases})
 }
 
 /// An index that tenants share.

@@ -102,7 +102,7 @@ impl Place {
 
     /// What makes the alias lead here. A share's alias finds and reaches nothing else.
     fn alias(&self, tenant: Uuid, alias: &str) -> Value {
-        let mut action = json!({"index": self.index, "alias": alias});
+        let mut action = json!({"index": self.index, "alias": alias, "is_write_index": true});
         if let Some(owner) = &self.share {
             action["filter"] = json!({"term": {"owner": owner}});
             action["routing"] = json!(tenant.simple().to_string());
@@ -110,23 +110,32 @@ impl Place {
         action
     }
 
-    /// Makes the place, empty, with its alias. The same again changes nothing.
-    pub(super) async fn make(&self, http: &Http, tenant: Uuid, alias: &str) -> Result<(), Error> {
+    /// Makes the place, empty, with its alias. The same again changes nothing. `false`: the alias leads
+    /// to another place, and nothing was made that it leads to.
+    pub(super) async fn make(&self, http: &Http, tenant: Uuid, alias: &str) -> Result<bool, Error> {
         let body = match self.share {
             None => mapping::own(alias),
             Some(_) => mapping::pool(),
         };
         let made = http.put(&self.index, &body).await?;
+        if made.is(TWO_FOR_WRITING) {
+            return Ok(false);
+        }
         if !made.is("resource_already_exists_exception") {
             made.ok()?;
         }
         if self.share.is_some() {
-            switch(http, vec![json!({"add": self.alias(tenant, alias)})]).await?;
+            let body = json!({"actions": [{"add": self.alias(tenant, alias)}]});
+            let led = http.post("_aliases", &body, PATIENT).await?;
+            if led.is(TWO_FOR_WRITING) {
+                return Ok(false);
+            }
+            led.ok()?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Takes the place from under its alias and gives the alias to `to`, in one step.
+    /// Takes the place from under its alias.
     pub(super) fn leave(&self, alias: &str) -> Value {
         match self.share {
             None => json!({"remove_index": {"index": self.index}}),
@@ -139,6 +148,9 @@ impl Place {
     }
 }
 
+/// What OpenSearch answers when an alias would have two indices for writing.
+const TWO_FOR_WRITING: &str = "illegal_state_exception";
+
 /// All or nothing, at once for everybody.
 pub(super) async fn switch(http: &Http, actions: Vec<Value>) -> Result<(), Error> {
     if actions.is_empty() {
@@ -150,28 +162,31 @@ pub(super) async fn switch(http: &Http, actions: Vec<Value>) -> Result<(), Error
 
 /// Where an alias leads, if it is there.
 pub(super) async fn find(http: &Http, alias: &str) -> Result<Option<Place>, Error> {
-    let answer = http.get(&format!("_alias/{alias}"), PATIENT).await?;
-    if answer.status == 404 {
-        return Ok(None);
-    }
-    let found: BTreeMap<String, Aliased> = answer.read()?;
-    let mut found = found.into_iter();
-    let Some((index, aliased)) = found.next() else {
-        return Ok(None);
-    };
-    if found.next().is_some() {
+    let mut places = all(http, alias).await?;
+    let place = places.pop();
+    if !places.is_empty() {
         let two = anyhow::anyhow!("{alias} leads to two indices");
         return Err(Error::Outdated(two));
     }
-    let filter = aliased.aliases.get(alias).and_then(|a| a.filter.as_ref());
-    // As it was sent, or with its defaults written out.
-    let owner = filter.map(|filter| {
-        let term = &filter["term"]["owner"];
-        let text = term.as_str().or(term["value"].as_str());
-        text.unwrap_or_default().to_owned()
+    Ok(place)
+}
+
+/// Everywhere an alias leads: to one place, unless somebody made it lead to more by hand.
+pub(super) async fn all(http: &Http, alias: &str) -> Result<Vec<Place>, Error> {
+    let answer = http.get(&format!("_alias/{alias}"), PATIENT).await?;
+    if answer.status == 404 {
+        return Ok(Vec::new());
+    }
+    let found: BTreeMap<String, Aliased> = answer.read()?;
+    let places = found.into_iter().map(|(index, aliased)| {
+        let filter = aliased.aliases.get(alias).and_then(|a| a.filter.as_ref());
+        // As it was sent, or with its defaults written out.
+        let share = filter.map(|filter| {
+            let term = &filter["term"]["owner"];
+            let text = term.as_str().or(term["value"].as_str());
+            text.unwrap_or_default().to_owned()
+        });
+        Place { index, share }
     });
-    Ok(Some(Place {
-        index,
-        share: owner,
-    }))
+    Ok(places.collect())
 }

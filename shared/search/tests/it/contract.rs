@@ -27,3 +27,10 @@ stories! {
     crate::rebuild::a_rebuild_that_was_left_is_begun_anew as a_rebuild_that_was_left_is_begun_anew,
     crate::rebuild::the_placement_can_change as the_placement_can_change,
 }
+
+#[tokio::test]
+async fn what_a_killed_rebuild_makes_comes_late() {
+    for kind in [Kind::OpenSearch, Kind::Pooled] {
+        crate::rebuild::what_a_killed_rebuild_makes_comes_late(World::open(kind).await).await;
+    }
+}

@@ -1,8 +1,18 @@
-//! What an operator does to an OpenSearch by hand.
+//! What others than the index do to an OpenSearch.
 
 use opensearch::http::Method;
 use opensearch::http::headers::HeaderMap;
 use opensearch::http::transport::Transport;
+
+/// Makes one index with this body; whether the server did.
+pub(crate) async fn make(url: &url::Url, index: &str, body: &serde_json::Value) -> bool {
+    let transport = Transport::single_node(url.as_str()).unwrap();
+    let (none, body): (Option<&()>, _) = (None, Some(body.to_string()));
+    let answer = transport
+        .send(Method::Put, index, HeaderMap::new(), none, body, None)
+        .await;
+    answer.unwrap().status_code().is_success()
+}
 
 /// Deletes one index.
 pub(crate) async fn delete(url: &url::Url, index: &str) {

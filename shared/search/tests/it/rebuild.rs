@@ -133,6 +133,35 @@ pub(crate) async fn a_rebuild_that_was_left_is_begun_anew(mut world: World) {
     world.end().await;
 }
 
+/// The server goes on with a request whose sender was killed, and makes an index when nobody thinks
+/// of it any more.
+pub(crate) async fn what_a_killed_rebuild_makes_comes_late(world: World) {
+    let tenant = world.tenant().await;
+    let url = &world.settings.url;
+    let index = format!("{}-1-{}", world.settings.prefix, tenant.simple());
+    let next = format!("{index}-next");
+    let late = |number| {
+        let body = serde_json::json!({"aliases": {&next: {"is_write_index": number == 0}}});
+        let index = format!("{index}-{number}");
+        async move { crate::opensearch::make(url, &index, &body).await }
+    };
+    // Before the next rebuild, even twice.
+    assert!(late(2).await && late(3).await);
+    let begin = || world.search.begin_rebuild(tenant, world.placement);
+    begin().await.unwrap();
+    let written = world.search.write(tenant, Which::Next, &some(0, 4)).await;
+    assert_eq!(written.unwrap(), []);
+    // During it.
+    assert!(!late(0).await);
+    world.search.finish_rebuild(tenant).await.unwrap();
+    // After it.
+    assert!(late(0).await);
+    let all = Asked::all("", &["default"]);
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    begin().await.unwrap();
+    world.end().await;
+}
+
 pub(crate) async fn the_placement_can_change(world: World) {
     let (tenant, neighbour) = (world.tenant().await, world.tenant().await);
     world.write(tenant, &some(0, 3)).await;
