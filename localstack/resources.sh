@@ -30,7 +30,7 @@ bucket() {
   awslocal s3api put-bucket-encryption --bucket "$name" --server-side-encryption-configuration \
     '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
   awslocal s3api put-bucket-lifecycle-configuration --bucket "$name" --lifecycle-configuration '{"Rules": [
-    {"ID": "expired-exports", "Status": "Enabled", "Filter": {"Prefix": "exports/"}, "Expiration": {"Days": 30}},
+    {"ID": "expired-exports", "Status": "Enabled", "Filter": {"Prefix": "exports/"}, "Expiration": {"Days": 366}},
     {"ID": "abandoned-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
      "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}
   ]}'

@@ -44,6 +44,11 @@ const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/api/v1/logs/stats",
+        may: READERS,
+    },
+    Route {
+        method: "GET",
         path: "/api/v1/logs/{id}",
         may: READERS,
     },
