@@ -60,11 +60,6 @@ async fn measure(state: &State) -> anyhow::Result<()> {
     {
         tracing::debug!(%error, "the queue's depth is not known");
     }
-    if let Some(queue) = state.queue()
-        && let Err(error) = queue::measure(&**queue).await
-    {
-        tracing::debug!(%error, "the queue's depth is not known");
-    }
     Ok(())
 }
 

@@ -124,7 +124,7 @@ async fn store(
     let tenant = tenant(&caller)?;
     let body = upload.read_json(shape.limit()).await?;
     // The body stays in its budget until the answer: its entries are in memory as long.
-    let (_held, parsed) = parse(body, caller.principal, key, shape).await?;
+    let (_held, parsed) = parse(state, body, caller.principal, key, shape).await?;
     let entries = parsed.map_err(invalid)?;
     let personal_ids = state.access().takes_personal_ids(&caller);
     check::entries(&caller, &entries, personal_ids, shape)?;
@@ -156,6 +156,7 @@ async fn store(
 type Parsed = (Held, Result<Vec<Entry>, Vec<Fault>>);
 
 async fn parse(
+    state: &State,
     body: Held,
     principal: Principal,
     key: Option<IdempotencyKey>,
@@ -169,6 +170,12 @@ async fn parse(
     if inline {
         return Ok(work());
     }
+    let parsing = Arc::clone(state.parsing()).acquire_owned().await;
+    let work = move || {
+        // Kept by the work, which goes on when the client has given up.
+        let _parsing = parsing;
+        work()
+    };
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|stopped| ApiError::Internal(stopped.into()))

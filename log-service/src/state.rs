@@ -9,6 +9,7 @@ use queue::Queue;
 use service::access::{AccessConfig, LOGS_AUDIENCE};
 use service::health::Health;
 use service::{Access, ApiError, Caller, Shutdown};
+use tokio::sync::Semaphore;
 
 use crate::Config;
 use crate::access_record::AccessRecords;
@@ -36,6 +37,8 @@ struct Inner {
     exports: Exports,
     streams: Streams,
     index: Index,
+    /// Large bodies that are parsed at once.
+    parsing: Arc<Semaphore>,
 }
 
 impl State {
@@ -73,6 +76,7 @@ impl State {
                 waits: Waits::default(),
                 exports,
                 index,
+                parsing: Arc::new(Semaphore::new(parsed_at_once())),
             }),
         })
     }
@@ -112,6 +116,12 @@ impl State {
             Some(queue) => self.inner.hints.send(&**queue, shutdown).await,
             None => shutdown.wait().await,
         }
+    }
+
+    /// For large bodies: parsing more of them at once would not append more, and keep small requests
+    /// from the cores.
+    pub(crate) fn parsing(&self) -> &Arc<Semaphore> {
+        &self.inner.parsing
     }
 
     pub(crate) fn exports(&self) -> &Exports {
@@ -159,6 +169,11 @@ impl FromRef<State> for Access {
     fn from_ref(state: &State) -> Self {
         state.access().clone()
     }
+}
+
+/// Half of the cores.
+fn parsed_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 /// Whose chains a caller's request is about: always the tenant of the credential.

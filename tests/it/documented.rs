@@ -23,7 +23,7 @@ fn is_variable(word: &str) -> bool {
     word.len() > 2
         && word
             .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 async fn help(program: &str, arguments: &[&str]) -> String {

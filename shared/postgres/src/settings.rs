@@ -50,11 +50,13 @@ pub(crate) fn postgresql_conf(socket: &Path, machine: Machine) -> String {
         ),
         (
             "The first write to a page after a checkpoint costs the whole page in the WAL, so\n\
-             # checkpoints are far apart and the pages compressed. An eighth of the free disk at most.",
+             # checkpoints are far apart and the pages compressed. An eighth of the free disk at most.\n\
+             # A quarter of it stays to be written again: a new file is zeroed while appends wait.",
             &[
                 ("checkpoint_timeout", "15min".to_owned()),
                 ("checkpoint_completion_target", "0.9".to_owned()),
                 ("max_wal_size", format!("{wal}MB")),
+                ("min_wal_size", format!("{}MB", wal / 4)),
                 ("wal_compression", wal_compression.to_owned()),
             ],
         ),

@@ -18,6 +18,10 @@ use url::Url;
 /// Chains that are indexed, and exports that are written, at once.
 const AT_ONCE: u16 = 2;
 
+/// Niceness of the workers' threads: about a tenth of a core that others want as well.
+#[cfg(target_os = "linux")]
+const GIVEN_WAY: i32 = 10;
+
 /// Where the parts are that log-service and the workers share.
 pub(crate) struct Places {
     pub(crate) index: Url,
@@ -94,6 +98,7 @@ impl Workers {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("worker")
+            .on_thread_start(give_way)
             .enable_all()
             .build()
             .context("cannot start the workers")?;
@@ -150,6 +155,16 @@ impl Workers {
             self.indexer.close().await;
         };
         let _ = handle.spawn(close).await;
+    }
+}
+
+/// Lets the threads that serve go first: where both would fill the cores, an append is not slower for
+/// what is indexed, and the index is a little later. Threads that this one starts inherit it.
+fn give_way() {
+    // Elsewhere it would be the whole process that gives way.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, GIVEN_WAY) {
+        tracing::debug!(%error, "workers run as urgently as the services");
     }
 }
 
