@@ -19,48 +19,66 @@ pub struct Hash(pub [u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub [u8; 16]);
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// Appends the lower-case hexadecimal form of `bytes`.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
-    let mut digits = [0u8; 64];
     for chunk in bytes.chunks(32) {
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        out.push_str(
-            std::str::from_utf8(&digits[..2 * chunk.len()]).expect("hex digits are ASCII"),
-        );
+        let digits = hex(chunk);
+        let digits = digits[..chunk.len()].as_flattened();
+        out.push_str(std::str::from_utf8(digits).expect("hex digits are ASCII"));
     }
 }
 
+/// Two digits for each of up to 32 bytes. Without tables and branches, so that the compiler does sixteen at once.
+#[inline]
+fn hex(bytes: &[u8]) -> [[u8; 2]; 32] {
+    let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+    let mut digits = [[0; 2]; 32];
+    for (pair, byte) in digits.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    digits
+}
+
 /// Exactly `N` bytes from exactly `2 * N` lower-case digits.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes();
+fn from_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     if digits.len() != 2 * N {
         return None;
     }
     let mut bytes = [0; N];
-    let mut all = 0;
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
-        all |= high | low;
-        *byte = high << 4 | low & 15;
+    let mut wrong = 0;
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        let pair = u16::from_le_bytes(*pair);
+        let (high, not_high) = digit_value(pair & 0xff);
+        let (low, not_low) = digit_value(pair >> 8);
+        [*byte, _] = (high << 4 | low).to_le_bytes();
+        wrong |= not_high | not_low;
     }
-    (all < 16).then_some(bytes)
+    (wrong & NEGATIVE == 0).then_some(bytes)
 }
 
-/// What each digit counts; 255 for what is none.
-const VALUES: [u8; 256] = {
-    let mut values = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[DIGITS[value as usize] as usize] = value;
-        value += 1;
+const NEGATIVE: u16 = 0x8000;
+
+/// What a digit counts, and whether it is none, as [`NEGATIVE`]. Without tables and branches, so that the compiler does
+/// eight pairs at once.
+#[inline]
+fn digit_value(digit: u16) -> (u16, u16) {
+    let outside = |first: u8, last: u8| {
+        digit.wrapping_sub(first.into()) | u16::from(last).wrapping_sub(digit)
+    };
+    let is_letter = digit >> 6 & 1;
+    let value = (digit & 15) + 9 * is_letter;
+    (value, outside(b'0', b'9') & outside(b'a', b'f'))
+}
+
+impl Hash {
+    /// Whether `text` is the text form.
+    pub(crate) fn is_written(&self, text: &str) -> bool {
+        let Ok(text) = <&[u8; 64]>::try_from(text.as_bytes()) else {
+            return false;
+        };
+        hex(&self.0).as_flattened() == text
     }
-    values
-};
+}
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +98,16 @@ impl FromStr for Hash {
     type Err = NotHex;
 
     fn from_str(text: &str) -> Result<Self, NotHex> {
-        from_hex(text).map(Self).ok_or(NotHex { digits: 64 })
+        from_hex(text.as_bytes())
+            .map(Self)
+            .ok_or(NotHex { digits: 64 })
+    }
+}
+
+impl Salt {
+    /// The salt with this text form.
+    pub(crate) fn from_digits(digits: &[u8]) -> Option<Self> {
+        from_hex(digits).map(Self)
     }
 }
 
@@ -102,6 +129,35 @@ impl FromStr for Salt {
     type Err = NotHex;
 
     fn from_str(text: &str) -> Result<Self, NotHex> {
-        from_hex(text).map(Self).ok_or(NotHex { digits: 32 })
+        Self::from_digits(text.as_bytes()).ok_or(NotHex { digits: 32 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digit_in_every_place() {
+        let text = "0123456789abcdef".repeat(4);
+        let hash: Hash = text.parse().unwrap();
+        assert_eq!(hash.to_string(), text);
+        assert!(hash.is_written(&text));
+        for place in 0..64 {
+            for character in '\0'..='\u{ff}' {
+                let mut changed: Vec<char> = text.chars().collect();
+                changed[place] = character;
+                let changed: String = changed.into_iter().collect();
+                let parsed = changed.parse::<Hash>();
+                let is_digit = matches!(character, '0'..='9' | 'a'..='f');
+                assert_eq!(parsed.is_ok(), is_digit, "{changed}");
+                assert!(parsed.is_err() || parsed.unwrap().to_string() == changed);
+                assert_eq!(hash.is_written(&changed), changed == text);
+            }
+        }
+        assert_eq!("".parse::<Hash>(), Err(NotHex { digits: 64 }));
+        assert_eq!(text[1..].parse::<Hash>(), Err(NotHex { digits: 64 }));
+        assert_eq!(text.parse::<Salt>(), Err(NotHex { digits: 32 }));
+        assert!(!hash.is_written(&text[1..]));
     }
 }

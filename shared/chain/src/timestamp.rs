@@ -63,6 +63,18 @@ impl Timestamp {
         text
     }
 
+    /// The instant with exactly this text form; other texts of the same instant give `None`.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        // What has the length and these four characters has all the others where the text form has them: the fraction
+        // begins at 20, so its digits go up to the `Z`.
+        match text.as_bytes() {
+            bytes @ [.., b'Z'] if bytes.len() == 27 && bytes[10] == b'T' && bytes[19] == b'.' => {
+                parse(bytes)
+            }
+            _ => None,
+        }
+    }
+
     /// Appends the text form as a JSON string.
     pub(crate) fn push_text(self, out: &mut String) {
         out.push('"');
@@ -213,6 +225,37 @@ mod tests {
             };
         }
         assert_eq!(expected, (10_000, 1, 1));
+    }
+
+    #[test]
+    fn only_the_text_form_is_one() {
+        let form = "2026-01-15T10:30:01.000250Z";
+        let time: Timestamp = form.parse().unwrap();
+        assert_eq!(Timestamp::from_text(form), Some(time));
+        let same = [
+            "2026-01-15t10:30:01.000250Z",
+            "2026-01-15T10:30:01.000250z",
+            "2026-01-15T10:30:01.00025Z",
+            "2026-01-15T10:30:01.0002500Z",
+            "2026-01-15T10:30:01.00025+00:00",
+            "2026-01-15T10:30:01.000250+00:00",
+            "2026-01-15T11:30:01.00025+01:00",
+        ];
+        for text in same {
+            assert_eq!(text.parse(), Ok(time), "{text}");
+            assert_eq!(Timestamp::from_text(text), None, "{text}");
+        }
+        // A byte changed: either another instant, or none at all.
+        for at in 0..form.len() {
+            for byte in 0x20..0x7f {
+                let mut text = form.as_bytes().to_vec();
+                text[at] = byte;
+                let text = String::from_utf8(text).unwrap();
+                let parsed: Result<Timestamp, _> = text.parse();
+                let expected = parsed.ok().filter(|time| time.to_string() == text);
+                assert_eq!(Timestamp::from_text(&text), expected, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -118,13 +118,31 @@ pub(crate) fn order(a: &[u8], b: &[u8]) -> Ordering {
 
 /// The start of a name as a number that sorts as [`order`] does; equal for names that start alike.
 pub(crate) fn order_of_start(name: &[u8]) -> u64 {
-    let mut start = [0; 8];
-    let length = name.len().min(8);
-    start[..length].copy_from_slice(&name[..length]);
+    let mut start = name.first_chunk().copied().unwrap_or_else(|| {
+        let mut start = [0; 8];
+        for (to, from) in start.iter_mut().zip(name) {
+            *to = *from;
+        }
+        start
+    });
     if !start.is_ascii() {
         start = start.map(units);
     }
     u64::from_be_bytes(start)
+}
+
+/// [`order_of_start`] of the name from `start` to `end`.
+#[inline]
+pub(crate) fn order_of_start_at(text: &[u8], start: usize, end: usize) -> u64 {
+    let length = end - start;
+    match text[start..]
+        .first_chunk()
+        .map(|name| u64::from_be_bytes(*name))
+    {
+        Some(name) if name & HIGH == 0 && length >= 8 => name,
+        Some(name) if name & HIGH == 0 => name & !(u64::MAX >> (8 * length)),
+        _ => order_of_start(&text[start..end]),
+    }
 }
 
 fn units(byte: u8) -> u8 {
