@@ -1,9 +1,12 @@
 //! Cutting canonical text into its members without building anything. Never accepts a name twice in an object that it
 //! cuts, never nests deeper than its limit.
 
+pub(crate) mod strings;
+
 use std::cmp::Ordering;
 
-use crate::json::text::{end_of_string, order};
+use self::strings::{Searched, Strings};
+use crate::json::text::{order, order_of_start_at};
 
 /// Not canonical JSON as to where its members begin and end. (Escapes and digits are not looked at: whoever cuts a text
 /// compares its hash.)
@@ -18,7 +21,7 @@ pub(crate) fn members(text: &str) -> Result<Vec<(&str, &str)>, Malformed> {
     let mut members = Vec::with_capacity(16);
     whole(text, |cursor| {
         cursor.object(|cursor, name| {
-            members.push((name, cursor.value()?));
+            members.push((cursor.text_of(name), cursor.value()?));
             Ok(())
         })
     })?;
@@ -40,9 +43,22 @@ pub(crate) fn elements(text: &str) -> Result<Vec<&str>, Malformed> {
 /// Cuts all of `text`.
 pub(crate) fn whole<'a>(
     text: &'a str,
-    cut: impl FnOnce(&mut Cursor<'a>) -> Result<(), Malformed>,
+    cut: impl FnOnce(&mut Cursor<'a, Searched>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    let mut cursor = Cursor { text, at: 0 };
+    whole_with(Searched, text, cut)
+}
+
+/// Cuts all of `text`, whose strings end where `strings` says.
+pub(crate) fn whole_with<'a, S: Strings>(
+    strings: S,
+    text: &'a str,
+    cut: impl FnOnce(&mut Cursor<'a, S>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut cursor = Cursor {
+        text,
+        at: 0,
+        strings,
+    };
     cut(&mut cursor)?;
     if cursor.at == text.len() {
         Ok(())
@@ -68,25 +84,46 @@ pub(crate) fn string(text: &str) -> Result<&str, Malformed> {
 }
 
 /// A place in a canonical text.
-pub(crate) struct Cursor<'a> {
+pub(crate) struct Cursor<'a, S> {
     text: &'a str,
     at: usize,
+    strings: S,
 }
 
-impl<'a> Cursor<'a> {
+/// What stands between the quotes of a string without escapes.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain {
+    start: usize,
+    end: usize,
+}
+
+impl<'a, S: Strings> Cursor<'a, S> {
+    pub(crate) fn text_of(&self, plain: Plain) -> &'a str {
+        &self.text[plain.start..plain.end]
+    }
+
+    pub(crate) fn bytes_of(&self, plain: Plain) -> &'a [u8] {
+        &self.text.as_bytes()[plain.start..plain.end]
+    }
+
     /// Calls `member` at the value of each member of the object that begins here; it must take the value. Names must
     /// be free of escapes and in canonical order, as in every object that this crate cuts.
+    #[inline]
     pub(crate) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, &'a str) -> Result<(), Malformed>,
+        mut member: impl FnMut(&mut Self, Plain) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
-        let mut last: Option<&str> = None;
+        let mut last: Option<(u64, Plain)> = None;
         self.list(b'{', b'}', |cursor| {
-            let name = string(cursor.string()?)?;
-            if last.is_some_and(|last| order(last.as_bytes(), name.as_bytes()) != Ordering::Less) {
+            let name = cursor.plain()?;
+            let start = order_of_start_at(cursor.text.as_bytes(), name.start, name.end);
+            if let Some((before, last)) = last
+                && before >= start
+                && order(cursor.bytes_of(last), cursor.bytes_of(name)) != Ordering::Less
+            {
                 return Err(Malformed);
             }
-            last = Some(name);
+            last = Some((start, name));
             cursor.take(b':')?;
             member(cursor, name)
         })
@@ -95,13 +132,21 @@ impl<'a> Cursor<'a> {
     /// Takes the value that begins here.
     pub(crate) fn value(&mut self) -> Result<&'a str, Malformed> {
         let start = self.at;
-        self.skip(LEVELS)?;
+        self.pass()?;
         Ok(&self.text[start..self.at])
+    }
+
+    /// Takes the value that begins here, whatever it is.
+    pub(crate) fn pass(&mut self) -> Result<(), Malformed> {
+        match self.next() {
+            b'"' => self.string(),
+            _ => self.skip(LEVELS),
+        }
     }
 
     fn skip(&mut self, levels: u32) -> Result<(), Malformed> {
         match self.next() {
-            b'"' => self.string().map(drop),
+            b'"' => self.string(),
             b'{' if levels > 0 => self.list(b'{', b'}', |cursor| {
                 cursor.string()?;
                 cursor.take(b':')?;
@@ -120,6 +165,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes an object or array; `each` takes what stands between two commas.
+    #[inline]
     fn list(
         &mut self,
         open: u8,
@@ -133,24 +179,49 @@ impl<'a> Cursor<'a> {
         }
         loop {
             each(self)?;
-            if self.next() == close {
-                self.at += 1;
-                return Ok(());
+            let byte = self.next();
+            self.at += 1;
+            match byte {
+                b',' => {}
+                _ if byte == close => return Ok(()),
+                _ => return Err(Malformed),
             }
-            self.take(b',')?;
         }
     }
 
-    /// Takes a string, quotes included.
-    fn string(&mut self) -> Result<&'a str, Malformed> {
+    /// Takes a string.
+    #[inline]
+    fn string(&mut self) -> Result<(), Malformed> {
         if self.next() != b'"' {
             return Err(Malformed);
         }
-        let start = self.at;
-        self.at = end_of_string(self.text.as_bytes(), start).ok_or(Malformed)?;
-        Ok(&self.text[start..self.at])
+        let bytes = self.text.as_bytes();
+        self.at = self.strings.end(bytes, self.at).ok_or(Malformed)?;
+        Ok(())
     }
 
+    /// Takes a string without escapes.
+    #[inline]
+    fn plain(&mut self) -> Result<Plain, Malformed> {
+        if self.next() != b'"' {
+            return Err(Malformed);
+        }
+        let start = self.at + 1;
+        let bytes = self.text.as_bytes();
+        self.at = self.strings.plain_end(bytes, self.at).ok_or(Malformed)?;
+        Ok(Plain {
+            start,
+            end: self.at - 1,
+        })
+    }
+
+    /// Takes a string without escapes, and gives what it says.
+    pub(crate) fn plain_string(&mut self) -> Result<&'a str, Malformed> {
+        let plain = self.plain()?;
+        Ok(self.text_of(plain))
+    }
+
+    #[inline]
     fn take(&mut self, expected: u8) -> Result<(), Malformed> {
         if self.next() == expected {
             self.at += 1;
@@ -161,6 +232,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The byte that stands here; 0 at the end (and for a U+0000, which nothing accepts either).
+    #[inline]
     fn next(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }

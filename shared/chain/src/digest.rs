@@ -1,5 +1,7 @@
 //! The bytes that are hashed (format §3). Never stores, compares or trusts a hash.
 
+pub(crate) mod batch;
+
 use sha2::{Digest, Sha256};
 
 use crate::hash::{Hash, Salt, push_hex};
@@ -21,10 +23,13 @@ pub(crate) fn part_salt(salt: Salt, part: &str) -> Salt {
     Salt(first)
 }
 
+/// What stands before the part salt in the message of a part's digest.
+pub(crate) const PART: &[u8; 18] = b"veritrail/part/v1\n";
+
 /// Digest of one part. `value` is its canonical text.
 pub(crate) fn part_digest(part_salt: Salt, part: &str, value: &str) -> Hash {
     let digest = Sha256::new()
-        .chain_update(b"veritrail/part/v1\n")
+        .chain_update(PART)
         .chain_update(part_salt.0)
         .chain_update(part)
         .chain_update(b"\n")

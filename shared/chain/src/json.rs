@@ -3,6 +3,8 @@
 //! Never knows which members an entry has, never keeps what it reads beyond the tree, never uses more stack than the
 //! nesting limit it is given.
 
+mod bits;
+pub(crate) mod escapes;
 pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod scan;

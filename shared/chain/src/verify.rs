@@ -46,6 +46,7 @@ pub struct Verified<'a> {
 pub struct Verifier {
     position: Position,
     /// Of the evidence line.
+    usual: evidence::Usual,
     buffers: Buffers,
     /// The document rebuilt from a row.
     document: String,
@@ -74,6 +75,7 @@ impl Verifier {
                 head,
                 linked: true,
             },
+            usual: evidence::Usual::default(),
             buffers: Buffers::default(),
             document: String::new(),
         }

@@ -13,6 +13,27 @@ pub(crate) fn scan<'a>(
     levels: u32,
     buffers: &'a mut Buffers,
 ) -> Result<Tree<'a>, NotJson> {
+    scan_all(bytes, buffers, |scanner| scanner.value(levels))
+}
+
+/// Reads the rest of an object of which others read the first members: a comma, the last members and the closing brace.
+/// These members alone are the tree.
+pub(crate) fn scan_last_members<'a>(
+    bytes: &'a [u8],
+    levels: u32,
+    buffers: &'a mut Buffers,
+) -> Result<Tree<'a>, NotJson> {
+    scan_all(bytes, buffers, |scanner| {
+        scanner.take(b',')?;
+        scanner.members(levels - 1)
+    })
+}
+
+fn scan_all<'a>(
+    bytes: &'a [u8],
+    buffers: &'a mut Buffers,
+    root: impl FnOnce(&mut Scanner<'a, '_>) -> Result<Value, NotJson>,
+) -> Result<Tree<'a>, NotJson> {
     let source = std::str::from_utf8(bytes).map_err(|_| NotJson)?;
     if u32::try_from(source.len()).is_err() {
         return Err(NotJson);
@@ -28,7 +49,7 @@ pub(crate) fn scan<'a>(
         faulty: false,
         to: &mut *buffers,
     };
-    let root = scanner.value(levels)?;
+    let root = root(&mut scanner)?;
     if scanner.next() != 0 || scanner.at < bytes.len() {
         return Err(NotJson);
     }
@@ -107,17 +128,23 @@ impl Scanner<'_, '_> {
 
     fn object(&mut self, levels: u32) -> Result<Value, NotJson> {
         self.at += 1;
-        let open = self.to.open_members.len();
         if self.next() == b'}' {
             self.at += 1;
-        } else {
-            loop {
-                let (start, name) = self.name()?;
-                let value = self.value(levels)?;
-                self.to.open_members.push(Member { start, name, value });
-                if self.more(b'}')? {
-                    break;
-                }
+            let none = index(self.to.members.len());
+            return Ok(Value::Object(none, none));
+        }
+        self.members(levels)
+    }
+
+    /// The members of an object, at least one, and its closing brace.
+    fn members(&mut self, levels: u32) -> Result<Value, NotJson> {
+        let open = self.to.open_members.len();
+        loop {
+            let (start, name) = self.name()?;
+            let value = self.value(levels)?;
+            self.to.open_members.push(Member { start, name, value });
+            if self.more(b'}')? {
+                break;
             }
         }
         let first = self.to.members.len();

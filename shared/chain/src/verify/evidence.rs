@@ -1,14 +1,18 @@
 //! Verification from evidence lines (format §5): SHA-256 and a JSON parser. Never writes canonical text.
+//!
+//! A line as this crate writes it is read by `usual`, anything else, and anything that is wrong, by `strict`. Both say
+//! the same of every line that `usual` accepts; what the line says is checked here, the same way for both.
 
-use uuid::Uuid;
+mod document;
+mod strict;
+mod usual;
 
-use super::{Error, Place, Verified, Verifier, wrong};
-use crate::cut::{self, Malformed};
-use crate::digest::{VERSION, entry_hash, part_digest};
+use self::document::Document;
+pub(super) use self::usual::Usual;
+use super::{Error, Position, Verified, Verifier, wrong};
+use crate::digest::{entry_hash, part_digest};
 use crate::hash::Hash;
-use crate::json::scan::scan;
-use crate::json::{Buffers, Tree, Value};
-use crate::timestamp::Timestamp;
+use crate::json::escapes::Escapes;
 
 /// Nesting of an evidence line: more than it needs, since members may be added.
 const LEVELS: u32 = 64;
@@ -37,31 +41,39 @@ impl Stop {
 }
 
 /// The members of a line that matter.
-struct Line<'a> {
+struct Line<'a, P> {
     document: &'a str,
-    parts: Vec<Given<'a>>,
+    /// Where the quotes and backslashes of the document stand, and its hash, where they are known already.
+    known: Option<(&'a [Escapes], Hash)>,
+    /// In canonical order, none twice.
+    parts: P,
     proof: Option<&'a str>,
 }
 
 /// A part that is given.
 struct Given<'a> {
-    name: &'a str,
-    salt: &'a str,
-    text: &'a str,
+    name: &'a [u8],
+    digest: PartDigest<'a>,
 }
 
-/// The members of a document that matter, as texts.
-#[derive(Default)]
-struct Document<'a> {
-    version: &'a str,
-    id: &'a str,
-    tenant: &'a str,
-    partition: &'a str,
-    seq: &'a str,
-    received_at: &'a str,
-    previous: &'a str,
-    /// Names and digests.
-    personal: Vec<(&'a str, &'a str)>,
+enum PartDigest<'a> {
+    Of { salt: &'a str, text: &'a str },
+    Computed(Hash),
+}
+
+impl PartDigest<'_> {
+    fn of_part(self, name: &str) -> Result<Hash, Stop> {
+        match self {
+            Self::Computed(digest) => Ok(digest),
+            Self::Of { salt, text } => {
+                let salt = salt.parse().map_err(|_| {
+                    let place = format!("parts/{name}/salt");
+                    Stop::Wrong(place, "not 32 lower-case hexadecimal digits")
+                })?;
+                Ok(part_digest(salt, name, text))
+            }
+        }
+    }
 }
 
 impl Verifier {
@@ -69,22 +81,45 @@ impl Verifier {
     /// `document`, `parts` and `proof` are ignored.
     pub fn line<'a>(&'a mut self, line: &'a [u8]) -> Result<Verified<'a>, Error> {
         let Self {
-            position, buffers, ..
+            position,
+            buffers,
+            usual,
+            ..
         } = self;
-        let seq = position.head.size;
-        let stop = |stop: Stop| stop.of_entry(seq);
-        let line = Line::read(line, buffers).map_err(stop)?;
-        let document = Document::cut(line.document).map_err(stop)?;
-        let place = document.place().map_err(stop)?;
-        position
-            .follow(&place)
-            .map_err(|(member, message)| stop(Stop::in_document(member, message)))?;
-        let id = document.id().map_err(stop)?;
-        let withheld = check_parts(&document.personal, &line.parts).map_err(stop)?;
-        let hash = entry_hash(line.document);
-        position.advance(hash, place.received_at);
+        let usual = usual.read(line).map(|line| position.check(line));
+        let verified = if let Some(Ok(verified)) = usual {
+            verified
+        } else {
+            // Whatever the usual reader made of it, what is wrong is said by the strict one.
+            let checked = strict::read(line, buffers).and_then(|line| position.check(line));
+            checked.map_err(|stop| stop.of_entry(position.head.size))?
+        };
+        position.advance(verified.hash, verified.received_at);
+        Ok(verified)
+    }
+}
+
+impl Position {
+    /// Whether the line is the next entry's.
+    fn check<'a, P>(&self, line: Line<'a, P>) -> Result<Verified<'a>, Stop>
+    where
+        P: Iterator<Item = Given<'a>>,
+    {
+        let document = match line.known {
+            Some((escapes, _)) => Document::cut_at_marks(line.document, escapes)?,
+            None => Document::cut(line.document)?,
+        };
+        let place = document.place()?;
+        self.follow(&place)
+            .map_err(|(member, message)| Stop::in_document(member, message))?;
+        let id = document.id()?;
+        let withheld = check_parts(&document.personal, line.parts)?;
+        let hash = match line.known {
+            Some((_, hash)) => hash,
+            None => entry_hash(line.document),
+        };
         Ok(Verified {
-            seq,
+            seq: place.seq,
             id,
             hash,
             received_at: place.received_at,
@@ -95,177 +130,44 @@ impl Verifier {
     }
 }
 
-impl<'a> Line<'a> {
-    fn read(line: &'a [u8], buffers: &'a mut Buffers) -> Result<Self, Stop> {
-        let tree = scan(line, LEVELS, buffers).map_err(|_| Stop::at("", "not JSON in UTF-8"))?;
-        if tree.faulty {
-            return Err(Stop::at("", "has a member twice, or is not proper text"));
-        }
-        let mut document = None;
-        let mut parts = None;
-        let mut proof = None;
-        for (name, value) in members(&tree, tree.root).ok_or(Stop::at("", "not an object"))? {
-            match name {
-                "document" => document = text(&tree, value),
-                "parts" => parts = Some(Self::parts(&tree, value)?),
-                "proof" => {
-                    proof = Some(text(&tree, value).ok_or(Stop::at("proof", "not a string"))?);
-                }
-                _ => {}
-            }
-        }
-        Ok(Self {
-            document: document.ok_or(Stop::at("document", "missing or not a string"))?,
-            parts: parts.ok_or(Stop::at("parts", "missing"))?,
-            proof,
-        })
-    }
-
-    fn parts(tree: &Tree<'a>, value: Value) -> Result<Vec<Given<'a>>, Stop> {
-        let parts = members(tree, value).ok_or(Stop::at("parts", "not an object"))?;
-        parts
-            .map(|(name, value)| {
-                let mut salt = None;
-                let mut string = None;
-                for (name, value) in members(tree, value).into_iter().flatten() {
-                    match name {
-                        "salt" => salt = text(tree, value),
-                        "text" => string = text(tree, value),
-                        _ => {}
-                    }
-                }
-                match (salt, string) {
-                    (Some(salt), Some(text)) => Ok(Given { name, salt, text }),
-                    _ => Err(Stop::Wrong(
-                        format!("parts/{name}"),
-                        "has no salt or no text",
-                    )),
-                }
-            })
-            .collect()
-    }
-}
-
-fn members<'t, 'a>(
-    tree: &'t Tree<'a>,
-    value: Value,
-) -> Option<impl Iterator<Item = (&'a str, Value)> + use<'t, 'a>> {
-    let Value::Object(first, end) = value else {
-        return None;
-    };
-    let members = tree.members(first, end).iter();
-    Some(members.map(|member| (tree.text(member.name), member.value)))
-}
-
-fn text<'a>(tree: &Tree<'a>, value: Value) -> Option<&'a str> {
-    match value {
-        Value::Text(text) => Some(tree.text(text)),
-        _ => None,
-    }
-}
-
-impl<'a> Document<'a> {
-    fn cut(text: &'a str) -> Result<Self, Stop> {
-        let mut document = Self::default();
-        let cut = cut::whole(text, |cursor| {
-            cursor.object(|cursor, name| {
-                match name {
-                    "event" => cursor.object(|cursor, name| {
-                        let value = cursor.value()?;
-                        if name == "id" {
-                            document.id = cut::string(value)?;
-                        }
-                        Ok(())
-                    })?,
-                    "personal" => cursor.object(|cursor, name| {
-                        let digest = cut::string(cursor.value()?)?;
-                        document.personal.push((name, digest));
-                        Ok(())
-                    })?,
-                    "partition" => document.partition = cut::string(cursor.value()?)?,
-                    "previous" => document.previous = cut::string(cursor.value()?)?,
-                    "received_at" => document.received_at = cut::string(cursor.value()?)?,
-                    "seq" => document.seq = cursor.value()?,
-                    "tenant" => document.tenant = cut::string(cursor.value()?)?,
-                    "version" => document.version = cursor.value()?,
-                    _ => drop(cursor.value()?),
-                }
-                Ok(())
-            })
-        });
-        // First of all: of another version nothing else is known.
-        if cut.is_ok() && document.version.parse() != Ok(VERSION) {
-            return Err(Stop::UnknownVersion(document.version.to_owned()));
-        }
-        match cut {
-            Ok(()) => Ok(document),
-            Err(Malformed) => Err(Stop::at("document", "not a canonical document")),
-        }
-    }
-
-    fn place(&self) -> Result<Place<'a>, Stop> {
-        Ok(Place {
-            tenant: self.tenant,
-            partition: self.partition,
-            seq: integer(self.seq).ok_or(Stop::in_document("seq", "not an integer"))?,
-            received_at: received_at(self.received_at).ok_or(Stop::in_document(
-                "received_at",
-                "not a time as the format writes it",
-            ))?,
-            previous: digest(self.previous).ok_or(Stop::in_document("previous", "not a digest"))?,
-        })
-    }
-
-    fn id(&self) -> Result<Uuid, Stop> {
-        Uuid::try_parse(self.id).map_err(|_| Stop::in_document("event/id", "not a UUID"))
-    }
-}
-
-/// Only the one text form; another would be another document for the same instant.
-fn received_at(text: &str) -> Option<Timestamp> {
-    let time: Timestamp = text.parse().ok()?;
-    (time.to_string() == text).then_some(time)
-}
-
-/// Only digits, without a leading zero.
-fn integer(text: &str) -> Option<u64> {
-    let integer = text.parse().ok()?;
-    (itoa::Buffer::new().format::<u64>(integer) == text).then_some(integer)
-}
-
-fn digest(text: &str) -> Option<Hash> {
-    text.parse().ok()
-}
-
 /// Checks the parts that are given; names those that are not.
-fn check_parts(personal: &[(&str, &str)], given: &[Given<'_>]) -> Result<Vec<String>, Stop> {
+fn check_parts<'a>(
+    personal: &[(&str, &str)],
+    given: impl Iterator<Item = Given<'a>>,
+) -> Result<Vec<String>, Stop> {
     // Both are in canonical order and without duplicates, so one walk finds every pair.
     let mut withheld = Vec::new();
-    let mut given = given.iter().peekable();
+    let mut given = given.peekable();
     for &(name, recorded) in personal {
-        let recorded = digest(recorded)
-            .ok_or_else(|| Stop::in_document(&format!("personal/{name}"), "not a digest"))?;
-        let Some(part) = given.next_if(|part| part.name == name) else {
-            withheld.push(name.to_owned());
+        let part = given.next_if(|part| part.name == name.as_bytes());
+        let digest = part.map(|part| part.digest.of_part(name));
+        if let Some(Ok(digest)) = &digest
+            && digest.is_written(recorded)
+        {
             continue;
-        };
-        let place = |member| format!("parts/{name}/{member}");
-        let salt = part
-            .salt
+        }
+        let _: Hash = recorded
             .parse()
-            .map_err(|_| Stop::Wrong(place("salt"), "not 32 lower-case hexadecimal digits"))?;
-        if part_digest(salt, name, part.text) != recorded {
-            return Err(Stop::Wrong(
-                place("text"),
-                "does not give the digest in the document",
-            ));
+            .map_err(|_| Stop::in_document(&format!("personal/{name}"), "not a digest"))?;
+        match digest {
+            None => withheld.push(name.to_owned()),
+            Some(digest) => {
+                digest?;
+                return Err(Stop::Wrong(
+                    format!("parts/{name}/text"),
+                    "does not give the digest in the document",
+                ));
+            }
         }
     }
     match given.next() {
         None => Ok(withheld),
         Some(part) => Err(Stop::Wrong(
-            format!("parts/{}", part.name),
+            format!("parts/{}", String::from_utf8_lossy(part.name)),
             "not named in the document",
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

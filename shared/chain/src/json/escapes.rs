@@ -1,0 +1,256 @@
+//! Undoing the two escapes that evidence is full of, `\"` and `\\`, sixty-four bytes at a time. Never undoes another
+//! escape, never judges whether the bytes are UTF-8: for both it leaves the string to the strict reader.
+
+use super::bits::{Bits, PLACES};
+
+/// A block, and what may be read or written beyond it.
+const WINDOW: usize = 2 * PLACES;
+
+/// Bytes copied together, since runs between escapes are mostly shorter. What is copied beyond a run is overwritten by
+/// the next one.
+const RUN: usize = 32;
+
+/// Room that [`undo`] needs beyond what it writes.
+pub(crate) const SLACK: usize = WINDOW;
+
+/// Where a string ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undone {
+    /// Index behind the closing quote.
+    pub(crate) behind: usize,
+    /// How many bytes were written.
+    pub(crate) length: usize,
+}
+
+/// The escapes of one block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Escapes {
+    /// A bit for the backslash that begins each of them.
+    starts: u64,
+    /// Where the block was written.
+    at: usize,
+    /// Backslashes of the block that were taken already, and are not written.
+    taken: usize,
+}
+
+impl Escapes {
+    /// Takes the first of them: where what it escapes was written.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<usize> {
+        if self.starts == 0 {
+            return None;
+        }
+        let place = self.starts.trailing_zeros() as usize;
+        self.starts &= self.starts - 1;
+        let written = self.at + place - self.taken;
+        self.taken += 1;
+        Some(written)
+    }
+}
+
+/// Writes what the string whose first character stands at `start` says to the beginning of `to`, and tells the escapes
+/// of each block. `None` when the string has other escapes, control characters or no end, or when there is no room.
+pub(crate) fn undo(
+    source: &[u8],
+    start: usize,
+    to: &mut [u8],
+    mut tell: impl FnMut(Escapes),
+) -> Option<Undone> {
+    let mut base = start;
+    let mut length = 0;
+    let mut escaped = false;
+    let mut last = [0; WINDOW];
+    loop {
+        let from = window(source, base, &mut last)?;
+        let block = Block::read(from, escaped)?;
+        tell(Escapes {
+            starts: block.starts,
+            at: length,
+            taken: 0,
+        });
+        length += block.write(from, to.get_mut(length..)?.first_chunk_mut()?);
+        if block.ends {
+            return Some(Undone {
+                behind: base + block.end + 1,
+                length,
+            });
+        }
+        escaped = block.starts >> (PLACES - 1) == 1;
+        base += PLACES;
+    }
+}
+
+/// What stands in a block.
+struct Block {
+    /// A bit for the backslash that begins each escape.
+    starts: u64,
+    /// Place of the closing quote, otherwise the block's end.
+    end: usize,
+    ends: bool,
+}
+
+impl Block {
+    /// `escaped`: whether the first byte belongs to an escape of the block before.
+    #[inline]
+    fn read(from: &[u8; WINDOW], escaped: bool) -> Option<Self> {
+        let block: &[u8; PLACES] = from.first_chunk()?;
+        let escaped = u64::from(escaped);
+        let Bits {
+            quotes,
+            backslashes,
+        } = Bits::of(block);
+        let starts = starts(backslashes & !escaped);
+        let closing = quotes & !(starts << 1 | escaped);
+        let end = closing.trailing_zeros();
+        let ends = closing != 0;
+        let before = if ends {
+            (closing & closing.wrapping_neg()) - 1
+        } else {
+            !0
+        };
+        let starts = starts & before;
+        let (end, last) = (end as usize, matches!(from[PLACES], b'"' | b'\\'));
+        let unknown = (starts << 1) & !(quotes | backslashes) != 0;
+        let unknown_last = starts >> (PLACES - 1) == 1 && !last;
+        let control = has_control(block) && block[..end].iter().any(|byte| *byte < 0x20);
+        (!unknown && !unknown_last && !control).then_some(Self { starts, end, ends })
+    }
+
+    /// Writes the block without the backslashes that begin escapes; returns how many bytes that are.
+    #[inline]
+    fn write(&self, from: &[u8; WINDOW], to: &mut [u8; WINDOW]) -> usize {
+        let (mut run, mut written) = (0, 0);
+        let mut starts = self.starts;
+        while starts != 0 {
+            let place = starts.trailing_zeros() as usize;
+            copy(from, run, to, written, place - run);
+            written += place - run;
+            // What is escaped begins the next run.
+            run = place + 1;
+            starts &= starts - 1;
+        }
+        // An escape at the end leaves nothing of the block behind it.
+        let length = self.end - run.min(self.end);
+        copy(from, run, to, written, length);
+        written + length
+    }
+}
+
+/// The backslashes that begin an escape: all, except those that are escaped themselves.
+#[inline]
+fn starts(backslashes: u64) -> u64 {
+    if backslashes & backslashes << 1 == 0 {
+        return backslashes;
+    }
+    let (mut left, mut starts) = (backslashes, 0);
+    while left != 0 {
+        let first = left & left.wrapping_neg();
+        starts |= first;
+        left &= !(first | first << 1);
+    }
+    starts
+}
+
+/// The bytes that begin at `base`; at the end of the source put into `last`, which is zero behind them.
+#[inline]
+fn window<'w>(
+    source: &'w [u8],
+    base: usize,
+    last: &'w mut [u8; WINDOW],
+) -> Option<&'w [u8; WINDOW]> {
+    let rest = source.get(base..)?;
+    if let Some(window) = rest.first_chunk() {
+        return Some(window);
+    }
+    *last = [0; WINDOW];
+    last[..rest.len()].copy_from_slice(rest);
+    Some(last)
+}
+
+/// Copies at least `length` bytes; neither `start` nor `at` nor `length` is beyond a block.
+#[inline]
+fn copy(from: &[u8; WINDOW], start: usize, to: &mut [u8; WINDOW], at: usize, length: usize) {
+    let from = &from[start..start + PLACES];
+    let to = &mut to[at..at + PLACES];
+    to[..RUN].copy_from_slice(&from[..RUN]);
+    if length > RUN {
+        to[RUN..].copy_from_slice(&from[RUN..]);
+    }
+}
+
+#[inline]
+fn has_control(block: &[u8; PLACES]) -> bool {
+    // Without an early end, so that sixteen bytes are compared at once.
+    block
+        .iter()
+        .fold(0, |any, byte| any | u8::from(*byte < 0x20))
+        != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What `undo` makes of the string that begins at `start`, and where it says that the quotes and backslashes are.
+    fn undone(source: &[u8], start: usize) -> Option<(usize, Vec<u8>, Vec<usize>)> {
+        let mut to = vec![0xff; source.len() + SLACK];
+        let mut told = Vec::new();
+        let tell = |mut block: Escapes| told.extend(std::iter::from_fn(|| block.next()));
+        let Undone { behind, length } = undo(source, start, &mut to, tell)?;
+        to.truncate(length);
+        Some((behind, to, told))
+    }
+
+    /// The same byte by byte.
+    fn naive(source: &[u8], start: usize) -> Option<(usize, Vec<u8>, Vec<usize>)> {
+        let (mut at, mut to, mut told) = (start, Vec::new(), Vec::new());
+        loop {
+            match *source.get(at)? {
+                b'"' => return Some((at + 1, to, told)),
+                b'\\' => {
+                    at += 1;
+                    let escaped = *source.get(at)?;
+                    if !matches!(escaped, b'"' | b'\\') {
+                        return None;
+                    }
+                    told.push(to.len());
+                    to.push(escaped);
+                }
+                0..=0x1f => return None,
+                byte => to.push(byte),
+            }
+            at += 1;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn as_byte_by_byte(
+            text in r#"([a-zë€ ]{0,80}|(\\["\\]){0,40}|[\n\x01]|"|\\){0,12}"#,
+            before in 0_usize..70,
+            behind in 0_usize..140,
+        ) {
+            let source = format!("{}{text}\"{}", "\"".repeat(before), "\n".repeat(behind));
+            let (source, start) = (source.as_bytes(), before);
+            prop_assert_eq!(undone(source, start), naive(source, start));
+        }
+
+        #[test]
+        fn any_bytes(source in proptest::collection::vec(prop_oneof![Just(b'\\'), Just(b'"'), any::<u8>()], 0..300)) {
+            prop_assert_eq!(undone(&source, 0), naive(&source, 0));
+        }
+    }
+
+    #[test]
+    fn without_room_nothing_is_undone() {
+        let source = [b"a".repeat(100).as_slice(), b"\""].concat();
+        for room in 0..100 + SLACK {
+            let undone = undo(&source, 0, &mut vec![0; room], drop);
+            assert!(undone.is_none_or(|undone| undone.length == 100));
+        }
+    }
+}
