@@ -1,15 +1,12 @@
-//! What one core does with entries: a bulk of 1,000 from posted bytes to linked hashes, and verification of evidence
-//! lines beside plain SHA-256 over the same bytes.
+//! What one core does with a bulk of 1,000 entries, from posted bytes to linked hashes.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed bench")]
 
 use std::fmt::Write;
 use std::hint::black_box;
 
-use chain::verify::Verifier;
-use chain::{Chain, Entry, Head, Recorder, Salt, Stored, Timestamp, parse_bulk};
+use chain::{Chain, Head, Recorder, Salt, Timestamp, parse_bulk};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const ENTRIES: usize = 1_000;
@@ -52,29 +49,6 @@ fn chain() -> Chain {
     }
 }
 
-fn link(head: &mut Head, entries: &[Entry]) -> Vec<Stored> {
-    let received_at = Timestamp::from_micros(1_768_473_000_000_000).unwrap();
-    let mut rows = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let link = head.link("acme", entry, Salt([7; 16]), received_at);
-        rows.push(Stored {
-            tenant: "acme".to_owned(),
-            partition: entry.partition().to_owned(),
-            generation: 1,
-            seq: link.seq,
-            received_at: link.received_at,
-            id: entry.id(),
-            salt: link.salt,
-            hash: link.hash,
-            previous: link.previous,
-            event: entry.event().to_owned(),
-            parts: entry.parts().map(str::to_owned),
-            residue: None,
-        });
-    }
-    rows
-}
-
 fn append(c: &mut Criterion) {
     let body = body();
     let parsed = parse_bulk(body.as_bytes(), RECORDER, ENTRIES, Uuid::max).unwrap();
@@ -107,42 +81,5 @@ fn append(c: &mut Criterion) {
     group.finish();
 }
 
-fn verify(c: &mut Criterion) {
-    let entries = parse_bulk(body().as_bytes(), RECORDER, ENTRIES, Uuid::max).unwrap();
-    let rows = link(&mut Head::empty(&chain()), &entries);
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|row| row.evidence_form().unwrap())
-        .collect();
-    let file = lines.concat();
-    let hashed: usize = rows
-        .iter()
-        .map(|row| row.document().unwrap().len() + row.parts.as_ref().map_or(0, String::len))
-        .sum();
-    let mut group = c.benchmark_group("verification");
-    group.throughput(Throughput::Bytes(file.len() as u64));
-    group.bench_function("evidence lines", |b| {
-        b.iter(|| {
-            let mut verifier = Verifier::new(chain());
-            for line in &lines {
-                verifier.line(black_box(line.as_bytes())).unwrap();
-            }
-        });
-    });
-    group.bench_function("sha-256 of the evidence file", |b| {
-        b.iter(|| Sha256::digest(black_box(&file)));
-    });
-    group.throughput(Throughput::Bytes(hashed as u64));
-    group.bench_function("rows", |b| {
-        b.iter(|| {
-            let mut verifier = Verifier::new(chain());
-            for row in &rows {
-                verifier.row(black_box(row)).unwrap();
-            }
-        });
-    });
-    group.finish();
-}
-
-criterion_group!(benches, append, verify);
+criterion_group!(benches, append);
 criterion_main!(benches);
