@@ -31,7 +31,7 @@ impl Lines {
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         loop {
             let rest = &self.buffer[self.searched..];
-            if let Some(at) = memchr(rest) {
+            if let Some(at) = memchr::memchr(b'\n', rest) {
                 let line = self.buffer.split_to(self.searched + at).freeze();
                 self.buffer.advance(1);
                 self.searched = 0;
@@ -54,8 +54,4 @@ impl Lines {
             }
         }
     }
-}
-
-fn memchr(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n')
 }
