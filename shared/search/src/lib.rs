@@ -22,6 +22,7 @@ use uuid::Uuid;
 pub use config::{Config, Credentials, Settings};
 pub use error::Error;
 pub use histogram::{Histogram, Interval, MAX_BUCKETS, Zone};
+pub use opensearch::wire;
 pub use tally::Tally;
 
 /// Most hits of one page.

@@ -7,6 +7,7 @@ mod count;
 mod http;
 mod mapping;
 mod place;
+pub mod wire;
 
 use async_trait::async_trait;
 use query::Document;

@@ -81,10 +81,9 @@ struct Sorted {
     sort: (i64, String, u32, u64),
 }
 
-pub(super) async fn find(http: &Http, alias: &str, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
-    let Some(query) = query(ask.filter, ask.windows, ask.mask) else {
-        return Ok(Vec::new());
-    };
+/// What is sent for a page; `None`: nothing can be found.
+pub(super) fn page(ask: &Ask<'_>) -> Option<Value> {
+    let query = query(ask.filter, ask.windows, ask.mask)?;
     let order = match ask.order {
         Order::Ascending => "asc",
         Order::Descending => "desc",
@@ -108,8 +107,19 @@ pub(super) async fn find(http: &Http, alias: &str, ask: &Ask<'_>) -> Result<Vec<
     {
         body["search_after"] = json!([received_at.as_micros(), partition, generation, seq]);
     }
-    let path = search(alias, "timed_out,hits.hits.sort");
-    let found: Found = http.post(&path, &body, QUICK).await?.read()?;
+    Some(body)
+}
+
+/// Where pages are asked for.
+pub(super) fn path(alias: &str) -> String {
+    search(alias, "timed_out,hits.hits.sort")
+}
+
+pub(super) async fn find(http: &Http, alias: &str, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
+    let Some(body) = page(ask) else {
+        return Ok(Vec::new());
+    };
+    let found: Found = http.post(&path(alias), &body, QUICK).await?.read()?;
     complete(found.timed_out)?;
     let hits = found.hits.hits.into_iter();
     hits.map(|Sorted { sort }| {

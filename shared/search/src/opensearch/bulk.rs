@@ -31,7 +31,11 @@ struct Outcome {
 
 const ANSWER: &str = "filter_path=items.*.status,items.*.error.type,items.*.error.caused_by";
 
-/// Writes through the alias, so that documents never make an index of their own.
+/// Where documents are written: through the alias, so that they never make an index of their own.
+pub(super) fn path(alias: &str) -> String {
+    format!("{alias}/_bulk?require_alias=true&{ANSWER}")
+}
+
 pub(super) async fn write(
     http: &Http,
     alias: &str,
@@ -39,17 +43,30 @@ pub(super) async fn write(
     documents: &[Document],
 ) -> Result<Vec<Refused>, Error> {
     let mut refused = Vec::new();
-    let mut lines = String::new();
-    let mut begun = 0;
-    for (count, document) in (1..).zip(documents) {
-        line(&mut lines, place, document);
-        if lines.len() >= MAX_BYTES || count == documents.len() {
-            let body = std::mem::take(&mut lines);
-            send(http, alias, body, &documents[begun..count], &mut refused).await?;
-            begun = count;
-        }
+    for (body, documents) in bodies(place, documents) {
+        send(http, alias, body, documents, &mut refused).await?;
     }
     Ok(refused)
+}
+
+/// Bodies of bounded size, each made when it is asked for, and the documents in it.
+pub(super) fn bodies<'a>(
+    place: &'a Place,
+    mut rest: &'a [Document],
+) -> impl Iterator<Item = (String, &'a [Document])> {
+    std::iter::from_fn(move || {
+        let mut lines = String::new();
+        let mut count = 0;
+        while lines.len() < MAX_BYTES
+            && let Some(document) = rest.get(count)
+        {
+            line(&mut lines, place, document);
+            count += 1;
+        }
+        let (sent, later) = rest.split_at(count);
+        rest = later;
+        (count > 0).then_some((lines, sent))
+    })
 }
 
 async fn send(
@@ -59,8 +76,7 @@ async fn send(
     documents: &[Document],
     refused: &mut Vec<Refused>,
 ) -> Result<(), Error> {
-    let path = format!("{alias}/_bulk?require_alias=true&{ANSWER}");
-    let answer = http.bulk(&path, body).await?;
+    let answer = http.bulk(&path(alias), body).await?;
     let done: Done = answer.read()?;
     if done.items.len() != documents.len() {
         return Err(Error::Unavailable(anyhow::anyhow!(
