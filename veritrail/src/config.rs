@@ -89,6 +89,10 @@ pub(crate) struct Up {
     /// Say what to install instead of installing PostgreSQL
     #[arg(long)]
     pub(crate) no_install: bool,
+    /// Index nothing: lists are read from the ledger, within bounds; a later start without this
+    /// option indexes what was appended meanwhile
+    #[arg(long)]
+    pub(crate) no_index: bool,
     #[command(flatten)]
     pub(crate) http: service::config::Http,
     #[command(flatten)]

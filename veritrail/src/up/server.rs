@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -78,7 +77,7 @@ pub(crate) async fn run(
         .context("cannot listen on loopback")?;
     let inner = here(inside.local_addr()?)?;
     let services = tokio::select! {
-        services = start(data, installation, config.streams, &base, &inner) => services?,
+        services = start(data, installation, config, &base, &inner) => services?,
         () = stop.cancelled() => return Ok(()),
     };
     let settings = config.http.settings()?;
@@ -135,7 +134,7 @@ pub(crate) async fn run(
 async fn start(
     data: &DataDir,
     installation: &Installation,
-    streams: log_service::Streams,
+    up: &config::Up,
     base: &Url,
     inner: &Url,
 ) -> anyhow::Result<Services> {
@@ -165,14 +164,18 @@ async fn start(
         .await
         .context("cannot start auth-service")?;
     let places = Places::new(data.path(), url)?;
-    let search = workers::search(&places).await?;
+    let search = if up.no_index {
+        None
+    } else {
+        Some(workers::search(&places).await?)
+    };
     let config = log_service::Config {
         database_url: url.clone(),
         origin: installation.origin.clone(),
         lanes: 4,
         readers: 8,
         allow_unsafe_server: false,
-        streams,
+        streams: up.streams,
         auth: service::config::Auth {
             auth_url: inner.clone(),
             issuer,
@@ -182,7 +185,7 @@ async fn start(
             },
         },
         hints: service::config::Hints {
-            index_queue_url: Some(places.index_queue.clone()),
+            index_queue_url: search.is_some().then(|| places.index_queue.clone()),
         },
         exports: log_service::ExportsConfig {
             store_url: Some(places.objects.to_string()),
@@ -190,7 +193,7 @@ async fn start(
             ..log_service::ExportsConfig::default()
         },
         index: search::Config::default(),
-        search: Some(Arc::clone(&search)),
+        search: search.clone(),
     };
     // Boxed: the rest of the program would carry its size about.
     let log = Box::pin(log_service::State::start(config, &after))

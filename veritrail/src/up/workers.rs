@@ -56,14 +56,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) database: &'a SecretString,
     pub(crate) origin: &'a str,
     pub(crate) places: &'a Places,
-    pub(crate) search: Arc<dyn Search>,
+    /// `None`: nothing is indexed.
+    pub(crate) search: Option<Arc<dyn Search>>,
     /// Which tenants are in order.
     pub(crate) feed: Feed,
 }
 
 pub(crate) struct Workers {
     runtime: Own,
-    indexer: indexer_worker::State,
+    indexer: Option<indexer_worker::State>,
     exporter: export_worker::State,
 }
 
@@ -116,9 +117,14 @@ impl Workers {
             let queues = [places.index_queue.clone(), places.export_queue.clone()];
             async move {
                 let [index_queue, export_queue] = queues;
-                let index_queue = queue::open(&index_queue).await?;
                 let export_queue = queue::open(&export_queue).await?;
-                let indexer = indexer(&database, search, index_queue)?;
+                let indexer = match search {
+                    Some(search) => {
+                        let index_queue = queue::open(&index_queue).await?;
+                        Some(indexer(&database, search, index_queue)?)
+                    }
+                    None => None,
+                };
                 let store = store::open(&objects, None).await?;
                 let exporter = exporter(&database, origin, store, export_queue, feed)?;
                 anyhow::Ok((indexer, exporter))
@@ -138,10 +144,9 @@ impl Workers {
             return;
         };
         let mut work = JoinSet::new();
-        work.spawn_on(
-            indexer_worker::run(self.indexer.clone(), stop.clone()),
-            &handle,
-        );
+        if let Some(indexer) = self.indexer.clone() {
+            work.spawn_on(indexer_worker::run(indexer, stop.clone()), &handle);
+        }
         work.spawn_on(export_worker::run(self.exporter.clone(), stop), &handle);
         // One that ends before it was told to has failed, and the whole with it.
         while let Some(ended) = work.join_next().await {
@@ -152,7 +157,9 @@ impl Workers {
         }
         let close = async move {
             self.exporter.close().await;
-            self.indexer.close().await;
+            if let Some(indexer) = self.indexer {
+                indexer.close().await;
+            }
         };
         let _ = handle.spawn(close).await;
     }
