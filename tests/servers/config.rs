@@ -25,6 +25,9 @@ pub(crate) struct Config {
     /// Address of an OpenSearch that is used instead of starting one.
     #[arg(long, env = "OPENSEARCH_URL")]
     pub(crate) opensearch_url: Option<String>,
+    /// Heap of the OpenSearch that is started, as Java says it: `768m`, `2g`.
+    #[arg(long, value_name = "SIZE", default_value = "768m")]
+    pub(crate) opensearch_heap: String,
     /// The command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,

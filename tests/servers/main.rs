@@ -80,7 +80,9 @@ async fn start(config: &Config, site: &Site) -> anyhow::Result<Vec<Running>> {
         async {
             match (&config.opensearch_url, config.wants(Name::Opensearch)) {
                 (Some(url), _) => Ok(Some(Running::given(url))),
-                (None, true) => opensearch::start(site).await.map(Some),
+                (None, true) => opensearch::start(site, &config.opensearch_heap)
+                    .await
+                    .map(Some),
                 (None, false) => Ok(None),
             }
         },

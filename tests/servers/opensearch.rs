@@ -23,7 +23,6 @@ const ARTIFACT: &str = "org.opensearch.distribution.integ-test-zip:opensearch:2.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
 const VERSION: &str = "opensearch-2.19.5";
 const SHA256: &str = "caccd4ab24c88a9278922ef626cd1d92990427aa3a3063f9278200d86dbf49b3";
-const HEAP: &str = "-Xms768m -Xmx768m";
 const SETTINGS: [(&str, &str); 3] = [
     ("discovery.type", "single-node"),
     // A full disk is for the tests to report, not for the server to stop writing at 95 %.
@@ -31,7 +30,8 @@ const SETTINGS: [(&str, &str); 3] = [
     ("action.auto_create_index", "false"),
 ];
 
-pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {
+pub(crate) async fn start(site: &Site, heap: &str) -> anyhow::Result<Running> {
+    let heap = format!("-Xms{heap} -Xmx{heap}");
     if site.docker && containers::has(IMAGE, &site.stop).await {
         let request = SETTINGS
             .iter()
@@ -40,7 +40,7 @@ pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {
             })
             .with_env_var("DISABLE_SECURITY_PLUGIN", "true")
             .with_env_var("DISABLE_INSTALL_DEMO_CONFIG", "true")
-            .with_env_var("OPENSEARCH_JAVA_OPTS", HEAP);
+            .with_env_var("OPENSEARCH_JAVA_OPTS", heap);
         let (container, address) = containers::start(IMAGE, request).await?;
         let url = format!("http://{address}");
         return match running::answers(&health(&url), |_| true).await {
@@ -60,7 +60,7 @@ pub(crate) async fn start(site: &Site) -> anyhow::Result<Running> {
     command
         .arg(home.join("bin/opensearch"))
         .env("OPENSEARCH_JAVA_HOME", java)
-        .env("OPENSEARCH_JAVA_OPTS", HEAP)
+        .env("OPENSEARCH_JAVA_OPTS", heap)
         .env("OPENSEARCH_TMPDIR", home.join("tmp"))
         .env("HOME", &home)
         .current_dir(&home);
