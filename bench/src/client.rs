@@ -1,6 +1,7 @@
 //! The requests that prepare and check a measurement, none of which is measured itself.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -37,7 +38,12 @@ impl Client {
     }
 
     pub(crate) async fn is_ready(&self) -> bool {
-        let answer = self.http.get(format!("{}/readyz", self.base)).send().await;
+        self.answers("/readyz").await
+    }
+
+    /// Whether this path answers with 200.
+    pub(crate) async fn answers(&self, path: &str) -> bool {
+        let answer = self.http.get(format!("{}{path}", self.base)).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
@@ -78,6 +84,36 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str, token: &Token) -> Result<Value> {
         answer(self.request(Method::GET, path, token)).await
+    }
+
+    /// A page of entries, and with it the answer that the index has entry `seq` of the partition and
+    /// all before it; `None` when it does not have it within this time. `query` holds the rest of the
+    /// question.
+    pub(crate) async fn found(
+        &self,
+        token: &Token,
+        (partition, seq): (&str, u64),
+        query: &str,
+        within: Duration,
+    ) -> Result<Option<Vec<Value>>> {
+        let path = format!("/api/v1/logs?partition={partition}&wait_for={seq}&{query}");
+        let deadline = Instant::now() + within;
+        loop {
+            // It answers after 10 s at the latest.
+            let answer = self.request(Method::GET, &path, token).send().await?;
+            let (status, text) = (answer.status(), answer.text().await?);
+            if status == 200 {
+                let mut page: Value = serde_json::from_str(&text).context("a page")?;
+                let entries = page["entries"].as_array_mut().context("no entries")?;
+                return Ok(Some(std::mem::take(entries)));
+            }
+            if status != 503 || !text.contains("not_searchable_yet") {
+                bail!("{path} answered {status}: {text}");
+            }
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+        }
     }
 
     pub(crate) async fn delete(&self, path: &str, token: &Token) -> Result<Value> {

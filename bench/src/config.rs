@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use url::Url;
 
-/// Measures Veritrail against PostgreSQL alone, on this machine, in one run: every figure is a
+/// Measures Veritrail against PostgreSQL and OpenSearch alone, on this machine, in one run: every figure is a
 /// ratio of two measurements made in turn, since a figure by itself says more about the machine.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -33,7 +34,24 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub(crate) exported: u64,
 
-    /// Folder of veritrail, auth-service and log-service; that of this program when left out
+    /// Entries that are indexed in `index` and searched in `search`
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+    pub(crate) indexed: u64,
+
+    /// Entries that are searched in `embedded`
+    #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
+    pub(crate) searched: u64,
+
+    /// Tenants of `tenants`
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=50_000))]
+    pub(crate) tenants: u64,
+
+    /// An OpenSearch 2.x of one node without credentials, which nobody else uses; without it the rows
+    /// that need one are left out
+    #[arg(long, value_name = "URL", env = "OPENSEARCH_URL")]
+    pub(crate) opensearch_url: Option<Url>,
+
+    /// Folder of veritrail and of the programs of its parts; that of this program when left out
     #[arg(long, value_name = "DIR")]
     pub(crate) programs: Option<PathBuf>,
 
@@ -75,9 +93,26 @@ pub(crate) enum Row {
     Stream,
     /// The second start, and memory under load
     Start,
+    /// Documents indexed into OpenSearch against raw bulks of the same documents
+    Index,
+    /// A search through the API against the same query to OpenSearch
+    Search,
+    /// Filter and full text over millions of entries in the embedded index
+    Embedded,
+    /// From an append until a search finds the entry
+    Lag,
+    /// Appends beside indexing and a live stream against appends alone
+    Beside,
+    /// Thousands of tenants with an index each on one OpenSearch
+    Tenants,
 }
 
 impl Config {
+    /// Whether a row was asked for by its name.
+    pub(crate) fn names(&self, row: Row) -> bool {
+        self.rows.contains(&row)
+    }
+
     /// Whether a row is to be measured.
     pub(crate) fn wants(&self, row: Row) -> bool {
         self.rows.contains(&row) || self.rows.contains(&Row::All)

@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 pub(crate) struct Spent {
     pub(crate) service: f64,
     pub(crate) postgres: f64,
+    /// OpenSearch, in the rows that have one.
+    pub(crate) opensearch: f64,
     /// This program and the programs it waited for, pgbench and psql among them.
     pub(crate) generator: f64,
     /// Every process of the machine.
@@ -21,7 +23,8 @@ pub(crate) struct Spent {
 impl Spent {
     /// What the processes used that are none of the run's.
     pub(crate) fn others(self) -> f64 {
-        (self.machine - self.service - self.postgres - self.generator).max(0.0)
+        let own = self.service + self.postgres + self.opensearch + self.generator;
+        (self.machine - own).max(0.0)
     }
 }
 
@@ -32,6 +35,7 @@ impl Sub for Spent {
         Self {
             service: self.service - before.service,
             postgres: self.postgres - before.postgres,
+            opensearch: self.opensearch - before.opensearch,
             generator: self.generator - before.generator,
             machine: self.machine - before.machine,
         }
@@ -45,6 +49,8 @@ pub(crate) struct Watch {
     pub(crate) services: Vec<u32>,
     /// PostgreSQL's first process; its children are found anew each time.
     pub(crate) postmaster: u32,
+    /// OpenSearch's one process.
+    pub(crate) opensearch: Option<u32>,
 }
 
 impl Watch {
@@ -80,6 +86,8 @@ impl Watch {
                 spent.generator += all;
             } else if self.services.contains(&pid) {
                 spent.service += times.own;
+            } else if self.opensearch == Some(pid) {
+                spent.opensearch += all;
             } else if pid == self.postmaster || times.parent == self.postmaster {
                 spent.postgres += all;
             }

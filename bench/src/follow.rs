@@ -27,9 +27,18 @@ const RECEIVED_AT: &[u8] = br#""received_at":""#;
 
 /// Subscribers that are connected and ready.
 pub(crate) struct Followers {
-    thread: JoinHandle<Result<Vec<u32>>>,
+    thread: JoinHandle<Result<Delivered>>,
     /// How many entries have to be delivered in all.
     expected: oneshot::Sender<u64>,
+}
+
+/// What came.
+#[derive(Default)]
+pub(crate) struct Delivered {
+    /// From an entry's receipt to its delivery, in microseconds, sorted.
+    pub(crate) latencies: Vec<u32>,
+    /// Deliveries that a subscriber was told he would not get, since he was too slow.
+    pub(crate) left_out: u64,
 }
 
 impl Followers {
@@ -59,16 +68,15 @@ impl Followers {
         Ok(followers)
     }
 
-    /// Waits until so many entries were delivered to all together. Gives the times from an entry's
-    /// receipt to its delivery, in microseconds, sorted.
-    pub(crate) async fn finish(self, expected: u64) -> Result<Vec<u32>> {
+    /// Waits until so many entries were delivered to all together, or named as left out.
+    pub(crate) async fn finish(self, expected: u64) -> Result<Delivered> {
         let _ = self.expected.send(expected);
         let thread = self.thread;
         let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
-        let mut latencies =
+        let mut delivered =
             joined.map_err(|_| anyhow::anyhow!("the subscribers' thread panicked"))??;
-        latencies.sort_unstable();
-        Ok(latencies)
+        delivered.latencies.sort_unstable();
+        Ok(delivered)
     }
 }
 
@@ -78,7 +86,7 @@ async fn follow(
     sampled: u64,
     ready: oneshot::Sender<()>,
     expecting: oneshot::Receiver<u64>,
-) -> Result<Vec<u32>> {
+) -> Result<Delivered> {
     let counts = Rc::new(Counts::default());
     let doors = Arc::new(Semaphore::new(CONNECTING));
     let mut connecting = Vec::new();
@@ -102,7 +110,7 @@ async fn follow(
         .await
         .context("nobody waits for the subscribers")?;
     let all = async {
-        while counts.delivered.get() < expected {
+        while counts.delivered.get() + counts.left_out.get() < expected {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -114,18 +122,24 @@ async fn follow(
         }
         reading.abort();
     }
-    let count = counts.delivered.get();
+    let left_out = counts.left_out.get();
+    let count = counts.delivered.get() + left_out;
     ensure!(
         complete && count == expected,
         "{count} of {expected} deliveries"
     );
-    Ok(counts.latencies.take())
+    let latencies = counts.latencies.take();
+    Ok(Delivered {
+        latencies,
+        left_out,
+    })
 }
 
 /// Of all subscribers.
 #[derive(Default)]
 struct Counts {
     delivered: Cell<u64>,
+    left_out: Cell<u64>,
     /// In microseconds.
     latencies: RefCell<Vec<u32>>,
 }
@@ -173,8 +187,9 @@ impl Subscriber {
         loop {
             let frame = self.frame().await?;
             if !frame.starts_with(ENTRY) {
-                let text = String::from_utf8_lossy(frame);
-                ensure!(text.contains("heartbeat"), "{text}");
+                counts
+                    .left_out
+                    .set(counts.left_out.get() + left_out(frame)?);
                 continue;
             }
             if own % sampled == 0 {
@@ -227,6 +242,19 @@ fn head(bytes: &[u8]) -> Option<(usize, usize)> {
         126 => Some((4, big_endian(bytes.get(2..4)?))),
         127 => Some((10, big_endian(bytes.get(2..10)?))),
         length => Some((2, usize::from(*length))),
+    }
+}
+
+/// How many entries a frame says are missing, which holds none itself.
+fn left_out(frame: &[u8]) -> Result<u64> {
+    let frame: serde_json::Value = serde_json::from_slice(frame).context("a frame")?;
+    match frame["type"].as_str() {
+        Some("heartbeat") => Ok(0),
+        Some("lagged") => {
+            let seq = |name: &str| frame[name].as_u64().context("a stretch");
+            Ok(seq("to")? - seq("from")?)
+        }
+        _ => bail!("{frame}"),
     }
 }
 

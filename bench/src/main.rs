@@ -2,6 +2,7 @@
 //! yardsticks in turn, and prints the ratios. Listens nowhere, connects to loopback only, and
 //! ends only what it started. Never asserts an absolute time.
 
+mod asked;
 mod check;
 mod client;
 mod config;
@@ -10,11 +11,15 @@ mod database;
 mod follow;
 mod http;
 mod load;
+mod opensearch;
 mod preload;
+mod programs;
 mod report;
 mod rows;
 mod system;
 mod template;
+mod tenants;
+mod varied;
 
 use anyhow::Result;
 use clap::Parser as _;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::check::Trail;
 use crate::database::Database;
 use crate::template::{Ids, Into, Template};
+use crate::varied::Varied;
 
 /// Entries of each chain but the last.
 const PER_CHAIN: u64 = 1_000_000;
@@ -25,9 +26,10 @@ pub(crate) async fn fill(
     database: &Database,
     count: u64,
     ids: Ids,
+    content: Content,
 ) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    let mut source = Source::new(trail, database, ids)?;
+    let mut source = Source::new(trail, database, ids, content)?;
     let mut rest = count;
     while rest > 0 {
         let size = rest.min(PER_CHAIN);
@@ -47,6 +49,45 @@ pub(crate) async fn fill(
     Ok(names)
 }
 
+/// What entries say.
+pub(crate) enum Content {
+    /// All the same but for numbers.
+    Alike(Box<Template>),
+    /// What questions can select from.
+    Varied(Varied),
+}
+
+impl Content {
+    pub(crate) fn alike() -> Self {
+        let into = Into::One("default".to_owned());
+        Self::Alike(Box::new(Template::single("", Ids::Server, &into, 0)))
+    }
+
+    pub(crate) fn varied() -> Self {
+        Self::Varied(Varied::new("default"))
+    }
+
+    fn enter(&mut self, partition: &str) {
+        match self {
+            Self::Alike(template) => {
+                let into = Into::One(partition.to_owned());
+                **template = Template::single("", Ids::Server, &into, 0);
+            }
+            Self::Varied(varied) => varied.enter(partition),
+        }
+    }
+
+    fn next(&mut self) -> &[u8] {
+        match self {
+            Self::Alike(template) => {
+                template.next();
+                template.body()
+            }
+            Self::Varied(varied) => varied.next().as_bytes(),
+        }
+    }
+}
+
 /// Makes entries and writes them.
 struct Source<'a> {
     database: &'a Database,
@@ -55,14 +96,14 @@ struct Source<'a> {
     kind: String,
     subject: String,
     ids: Ids,
-    template: Template,
+    content: Content,
     random: Random,
     /// Microseconds since 1970 of the next entry.
     now: i64,
 }
 
 impl<'a> Source<'a> {
-    fn new(trail: &Trail, database: &'a Database, ids: Ids) -> Result<Self> {
+    fn new(trail: &Trail, database: &'a Database, ids: Ids, content: Content) -> Result<Self> {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)?
             .as_micros();
@@ -78,7 +119,7 @@ impl<'a> Source<'a> {
             kind: trail.writer.kind.clone(),
             subject: trail.writer.subject.clone(),
             ids,
-            template: Template::single("", Ids::Server, &Into::One("default".to_owned()), 0),
+            content,
             random: Random(0x9E37_79B9_7F4A_7C15),
             now: i64::try_from(now)? - day,
         })
@@ -87,8 +128,7 @@ impl<'a> Source<'a> {
     /// Fills one chain, which is there and empty, in one transaction per table.
     fn chain(&mut self, partition: &str, size: u64) -> Result<()> {
         partition.clone_into(&mut self.chain.partition);
-        let into = Into::One(partition.to_owned());
-        self.template = Template::single("", Ids::Server, &into, 0);
+        self.content.enter(partition);
         let mut head = Head::empty(&self.chain);
         let mut entries = self.copy(
             "copy ledger.entries (tenant, id, seq, received_at, generation, partition, salt, hash, event, parts)
@@ -139,8 +179,7 @@ impl<'a> Source<'a> {
             kind: &self.kind,
             id: &self.subject,
         };
-        self.template.next();
-        let entry = Entry::parse(self.template.body(), recorder, id)
+        let entry = Entry::parse(self.content.next(), recorder, id)
             .map_err(|faults| anyhow!("{faults:?}"))?;
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&self.random.next().to_le_bytes());

@@ -64,12 +64,13 @@ struct Cost {
 }
 
 /// What a [`Cost`] holds, in this order; microseconds where nothing else is said.
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "entries/s",
     "p50 ms",
     "p99 ms",
     "service",
     "PostgreSQL",
+    "OpenSearch",
     "generator",
     "others, cores",
 ];
@@ -160,12 +161,14 @@ impl Report {
         let Spent {
             service,
             postgres,
+            opensearch,
             generator,
             ..
         } = round.spent;
-        let [service, postgres, generator] = [service, postgres, generator].map(micros);
+        let [service, postgres, opensearch, generator] =
+            [service, postgres, opensearch, generator].map(micros);
         let values = [
-            round.rate, round.p50, round.p99, service, postgres, generator, others,
+            round.rate, round.p50, round.p99, service, postgres, opensearch, generator, others,
         ];
         let mut line = Vec::new();
         for ((column, value), name) in self.costs[at].rounds.iter_mut().zip(values).zip(COLUMNS) {
@@ -210,7 +213,7 @@ impl Report {
             "\nMedians of the calm rounds, those in which others used less than {CALM} cores, or of \
              all where there was none. Processor time in microseconds an entry; others: cores that \
              other processes used.\n\n\
-             | load | {} |\n|---|---|---|---|---|---|---|---|",
+             | load | {} |\n|---|---|---|---|---|---|---|---|---|",
             COLUMNS.join(" | ")
         )?;
         for cost in &self.costs {

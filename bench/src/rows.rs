@@ -1,22 +1,29 @@
 //! The rows of the table, and what they share.
 
+mod beside;
 mod bulk;
 mod chains;
 mod disk;
+mod distributed;
+mod embedded;
 mod export;
+mod index;
+mod lag;
 mod latency;
 mod neighbours;
 mod replicas;
+mod search;
 mod single;
 mod size;
 mod start;
 mod stream;
+mod tenants;
 mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
 use crate::check::Trail;
@@ -96,6 +103,16 @@ impl Bench<'_> {
         if self.config.wants(Row::Replicas) {
             replicas::measure(self).await?;
         }
+        if self.config.wants(Row::Lag) {
+            lag::measure(self).await?;
+        }
+        if self.config.wants(Row::Beside) {
+            beside::measure(self).await?;
+        }
+        distributed::measure(self).await?;
+        if self.config.wants(Row::Embedded) {
+            embedded::measure(self).await?;
+        }
         if self.config.wants(Row::Size) {
             size::measure(self).await?;
         }
@@ -174,6 +191,18 @@ impl Bench<'_> {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+
+    /// An error unless so many bytes are free for the databases of the run, and some more.
+    fn room(&self, bytes: u64, option: &str) -> Result<()> {
+        let disk = rustix::fs::statvfs(&self.scratch)?;
+        let free = disk.f_bavail * disk.f_frsize;
+        let needed = bytes + 10_000_000_000;
+        ensure!(
+            free > needed,
+            "{needed} bytes are needed and {free} are free: choose fewer {option}"
+        );
         Ok(())
     }
 

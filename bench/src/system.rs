@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::check::Trail;
 use crate::client::Client;
 use crate::cpu::Watch;
 use crate::database::Database;
+use crate::tenants::Tenant;
 
 /// A first start makes a cluster; a slow disk takes its time.
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -112,11 +113,21 @@ pub(crate) struct System {
     pub(crate) address: SocketAddr,
     pub(crate) credentials: Credentials,
     postmaster: u32,
+    log: PathBuf,
 }
 
 impl System {
     /// Starts `veritrail up` on a folder, new or used, and waits until it is ready.
     pub(crate) async fn start(programs: &Path, folder: &Path) -> Result<Self> {
+        Self::start_with(programs, folder, &[]).await
+    }
+
+    /// The same with more options.
+    pub(crate) async fn start_with(
+        programs: &Path,
+        folder: &Path,
+        options: &[&str],
+    ) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let data = folder.join("data");
         // Left behind by a kill, it would be taken for the new address.
@@ -130,7 +141,7 @@ impl System {
             "bench.localhost",
             "--data",
         ]);
-        command.arg(&data);
+        command.arg(&data).args(options);
         let log = folder.join("up.log");
         let mut process = Process::start(command, &log)?;
         let deadline = Instant::now() + READY_WITHIN;
@@ -156,6 +167,7 @@ impl System {
             address,
             credentials,
             postmaster,
+            log,
         })
     }
 
@@ -169,6 +181,11 @@ impl System {
         Trail::open(&client, client.clone(), &self.credentials, partition).await
     }
 
+    /// A new tenant.
+    pub(crate) async fn tenant(&self, code: &str) -> Result<Tenant> {
+        Tenant::create(&self.client(), &self.credentials.operator, code).await
+    }
+
     pub(crate) fn database(&self) -> Result<Database> {
         Database::new(&self.credentials.database_url)
     }
@@ -177,7 +194,14 @@ impl System {
         Watch {
             services: vec![self.pid()],
             postmaster: self.postmaster,
+            opensearch: None,
         }
+    }
+
+    /// An error when a search was answered from the ledger, since its index could not be asked: then
+    /// something else was measured.
+    pub(crate) fn asked_its_index(&self) -> Result<()> {
+        asked_its_index(&self.log)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -187,6 +211,16 @@ impl System {
     /// Stops it, PostgreSQL included; the folder stays.
     pub(crate) async fn stop(self) -> Result<()> {
         self.process.stop().await
+    }
+}
+
+/// What a log-service says in its log when its index could not be asked.
+pub(crate) fn asked_its_index(log: &Path) -> Result<()> {
+    let text = fs::read_to_string(log)?;
+    let instead = "the ledger answers for the search index";
+    match text.lines().find(|line| line.contains(instead)) {
+        Some(line) => bail!("not the index was measured: {line}"),
+        None => Ok(()),
     }
 }
 

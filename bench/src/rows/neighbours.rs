@@ -2,14 +2,13 @@
 
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
-use serde_json::json;
+use anyhow::{Result, anyhow};
 
 use super::{Bench, bulk, round, singles};
 use crate::client::Token;
 use crate::load::{self, Load, Measured};
 use crate::report::{Target, progress};
-use crate::system::{Login, System};
+use crate::system::System;
 use crate::template::{Ids, Into};
 
 /// Requests a second of the tenant that is watched: one that is not itself a burden.
@@ -21,11 +20,11 @@ const CONNECTIONS: u64 = 32;
 pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
     progress("a tenant beside another");
     let watch = system.watch();
-    let neighbour = tenant(system).await?;
+    let neighbour = system.tenant("neighbour").await?;
     let mut ratios = vec![];
     while bench.another(&ratios) {
         let trail = system.trail("default").await?;
-        let quiet_token = system.client().service_token(&neighbour).await?;
+        let quiet_token = system.client().service_token(&neighbour.api_key).await?;
         bench.quiet(&watch).await?;
         let alone = load::run(few(system, &quiet_token), bench.config.seconds, &watch).await?;
         bench
@@ -85,45 +84,4 @@ async fn together(
         .join()
         .map_err(|_| anyhow!("the thread of the load panicked"))??;
     Ok((beside, loud))
-}
-
-/// A second tenant, and the API key of a service account in it.
-async fn tenant(system: &System) -> Result<String> {
-    let code = "neighbour";
-    let login = admin(system, code).await?;
-    api_key(system, code, &login).await
-}
-
-/// The API key of a new service account.
-pub(super) async fn api_key(system: &System, code: &str, admin: &Login) -> Result<String> {
-    let client = system.client();
-    let admin = client.login(Some(code), admin).await?;
-    let body = json!({ "name": "bench" });
-    let account = client
-        .post("/api/v1/service-accounts", &admin, &body)
-        .await?;
-    let id = account["id"].as_str().context("no id of the account")?;
-    let path = format!("/api/v1/service-accounts/{id}/api-keys");
-    let key = client.post(&path, &admin, &body).await?;
-    let key = key["api_key"]
-        .as_str()
-        .context("no API key of the new account")?;
-    Ok(key.to_owned())
-}
-
-/// The admin of a new tenant.
-pub(super) async fn admin(system: &System, code: &str) -> Result<Login> {
-    let client = system.client();
-    let operator = client.login(None, &system.credentials.operator).await?;
-    let body = json!({ "code": code, "name": "Neighbour", "admin": { "username": "admin" } });
-    let made = client.post("/api/v1/tenants", &operator, &body).await?;
-    let password = uuid::Uuid::new_v4().to_string();
-    let acceptance = json!({ "token": made["invite"]["token"], "password": password });
-    client
-        .post("/api/v1/users/invites/accept", &operator, &acceptance)
-        .await?;
-    Ok(Login {
-        username: "admin".to_owned(),
-        password,
-    })
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use super::Bench;
 use crate::check::Trail;
 use crate::load::precise;
-use crate::preload;
+use crate::preload::{self, Content};
 use crate::report::{Target, progress};
 use crate::system::System;
 use crate::template::Ids;
@@ -15,13 +15,7 @@ use crate::template::Ids;
 const BYTES: u64 = 1800;
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
-    let needed = bench.config.entries * BYTES + 10_000_000_000;
-    let disk = rustix::fs::statvfs(&bench.scratch)?;
-    let free = disk.f_bavail * disk.f_frsize;
-    ensure!(
-        free > needed,
-        "{needed} bytes are needed and {free} are free: choose fewer --entries"
-    );
+    bench.room(bench.config.entries * BYTES, "--entries")?;
     let folder = bench.scratch.join("empty");
     let empty = System::start(&bench.programs, &folder).await?;
     let mut measured = Ok(());
@@ -62,7 +56,7 @@ async fn compare(
     progress(&format!("{count} entries with ids {name}"));
     let trail = full.trail("default").await?;
     let start = std::time::Instant::now();
-    let partitions = preload::fill(&trail, &full.database()?, count, ids).await?;
+    let partitions = preload::fill(&trail, &full.database()?, count, ids, Content::alike()).await?;
     let seconds = start.elapsed().as_secs_f64();
     progress(&format!(
         "  filled at {}/s",

@@ -2,9 +2,8 @@
 //! tenants, and over some who all get everything. The time is that from `received_at`, which is before
 //! the commit, so the commit is in it.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::neighbours;
 use super::{Bench, round, singles};
 use crate::follow::Followers;
 use crate::load::{self, Load, Measured};
@@ -26,20 +25,17 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     progress("live stream");
     let mut tenants = Vec::new();
     for number in 0..TENANTS {
-        let code = format!("stream-{number:03}");
-        let admin = neighbours::admin(system, &code).await?;
-        let key = neighbours::api_key(system, &code, &admin).await?;
-        tenants.push((code, admin, key));
+        tenants.push(system.tenant(&format!("stream-{number:03}")).await?);
     }
     let client = system.client();
     let (mut many, mut together) = (vec![], vec![]);
     while bench.another(&many) {
         let into = Into::One("default".to_owned());
         let (mut readers, mut requests) = (Vec::new(), Vec::new());
-        for (lane, (code, admin, key)) in (0..).zip(&tenants) {
-            let reader = client.login(Some(code), admin).await?;
+        for (lane, tenant) in (0..).zip(&tenants) {
+            let reader = client.login(Some(&tenant.code), &tenant.admin).await?;
             readers.extend(vec![reader.text; SUBSCRIBERS]);
-            let writer = client.service_token(key).await?;
+            let writer = client.service_token(&tenant.api_key).await?;
             requests.push(Template::single(&writer.text, Ids::Server, &into, lane));
         }
         let followers = Followers::connect(system.address, readers, 1).await?;
@@ -83,11 +79,16 @@ async fn delivered(
     };
     let posted = load::run(load, bench.config.seconds, &watch).await?;
     let (what, each) = beside;
-    let latencies = followers.finish(posted.acknowledged * each as u64).await?;
+    let delivered = followers.finish(posted.acknowledged * each as u64).await?;
+    ensure!(
+        delivered.left_out == 0,
+        "{} were left out",
+        delivered.left_out
+    );
     let name = format!("single appends beside {what}, to the acknowledgement");
     bench.report.round(&name, round(&posted));
     let measured = Measured {
-        latencies,
+        latencies: delivered.latencies,
         ..Measured::default()
     };
     let p99 = measured.quantile(0.99);
