@@ -30,7 +30,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distribute
         let code = format!("index-{}", ratios.len());
         let (_, trail) = installation.filled(&code, count).await?;
         let requests = requests(installation, &trail)?;
-        bytes = requests.iter().map(|request| request.body.len()).sum();
+        bytes = requests.iter().map(Vec::len).sum();
         if ratios.is_empty() {
             // Java compiles what it runs often: the first to write would do it for the second.
             raw(bench, installation, &trail, &requests).await?;
@@ -76,24 +76,20 @@ async fn raw(
     bench: &Bench<'_>,
     installation: &mut Distributed,
     trail: &Trail,
-    requests: &[wire::Request],
+    requests: &[Vec<u8>],
 ) -> Result<Round> {
     let settings = raw_settings(installation)?;
     let tenant = tenant(trail)?;
     let alias = wire::alias(&settings, tenant);
     let opensearch = &mut installation.opensearch;
     opensearch.send(&wire::create(&settings, tenant)).await?;
-    let rendered: Vec<_> = requests
-        .iter()
-        .map(|one| opensearch.rendered(one))
-        .collect();
     opensearch.settled().await?;
     let watch = installation.watch(None);
     bench.quiet(&watch).await?;
     let opensearch = &mut installation.opensearch;
     let (start, before) = (Instant::now(), watch.now()?);
     let mut written = 0;
-    for request in &rendered {
+    for request in requests {
         written += written_by(opensearch.exchange(request).await?);
     }
     opensearch.refresh(&alias).await?;
@@ -149,8 +145,8 @@ struct Row {
     residue: Option<String>,
 }
 
-/// What the worker sends for the trail's entries, read from the same rows.
-fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<wire::Request>> {
+/// What the worker sends for the trail's entries, read from the same rows and rendered.
+fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<Vec<u8>>> {
     let settings = raw_settings(installation)?;
     let (tenant, partition) = (tenant(trail)?, &trail.chain.partition);
     let size = trail.size()?;
@@ -164,7 +160,12 @@ fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<wire::Reque
         ))?;
         let documents = rows.lines().map(|line| document(partition, line));
         let documents = documents.collect::<Result<Vec<_>>>()?;
-        requests.extend(wire::bulks(&settings, tenant, &documents));
+        let bulks = wire::bulks(&settings, tenant, &documents);
+        requests.extend(
+            bulks
+                .iter()
+                .map(|one| installation.opensearch.rendered(one)),
+        );
     }
     Ok(requests)
 }
