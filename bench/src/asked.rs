@@ -1,14 +1,18 @@
 //! What is asked of a trail of [`crate::varied`] entries, each time with other values, and whether an
 //! entry of the answer is one that was asked for.
 
+use std::cell::LazyCell;
+
 use anyhow::{Context as _, Result, ensure};
 use chain::Timestamp;
 use serde_json::Value;
 
 use crate::varied::{self, spread};
 
-/// Ranks of words that are asked for: none so seldom that nothing is found.
+/// Ranks of words that are asked for alone, and of those that are asked for with another one: none so
+/// seldom that nothing is found.
 const RANKS: u64 = 300;
+const FREQUENT: u64 = 20;
 
 /// A kind of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,11 @@ impl Asked {
     /// The `nth` question of its kind.
     pub(crate) fn new(kind: Kind, nth: u64, span: Span) -> Result<Self> {
         let draw = |salt: u64| spread(nth, 100 + salt);
-        let (one, two) = (varied::word(draw(0) % RANKS), varied::word(draw(1) % RANKS));
+        let ranks = match kind {
+            Kind::Words | Kind::WordsAndArea => FREQUENT,
+            _ => RANKS,
+        };
+        let (one, two) = (varied::word(draw(0) % ranks), varied::word(draw(1) % ranks));
         let (action, area) = (varied::action(draw(2)), varied::area(draw(3)));
         let severity = varied::severity(draw(4));
         let below = || Needs::Begins("/action", format!("{area}."));
@@ -100,18 +108,18 @@ impl Asked {
             Kind::Words => (format!("q={one}+{two}"), vec![word(&one), word(&two)]),
             Kind::WordsAndArea => (
                 format!("q={one}+{two}&action={area}.*"),
-                vec![word(&one), word(&two), below()],
+                vec![below(), word(&one), word(&two)],
             ),
             Kind::WordAndAction => (
                 format!("q={one}&action={action}"),
-                vec![word(&one), is("/action", &action)],
+                vec![is("/action", &action), word(&one)],
             ),
             Kind::WordSeverityAndOutcome => (
                 format!("q={one}&severity={severity}&outcome=failure"),
                 vec![
-                    word(&one),
                     is("/severity", severity),
                     is("/outcome/status", "failure"),
+                    word(&one),
                 ],
             ),
             Kind::BeginAndSeverity => {
@@ -119,14 +127,14 @@ impl Asked {
                 (
                     format!("q={begin}*&severity={severity}"),
                     vec![
-                        Needs::WordBegins(begin.to_owned()),
                         is("/severity", severity),
+                        Needs::WordBegins(begin.to_owned()),
                     ],
                 )
             }
             Kind::NotAWord => (
                 format!("q=-{one}&action={action}"),
-                vec![Needs::NoWord(one), is("/action", &action)],
+                vec![is("/action", &action), Needs::NoWord(one)],
             ),
             Kind::Actor => {
                 let actor = varied::actor(draw(5));
@@ -156,7 +164,8 @@ impl Asked {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        let text = entry.to_string().to_lowercase();
+        // Last of the needs are the words.
+        let text = LazyCell::new(|| entry.to_string().to_lowercase());
         let words = || text.split(|letter: char| !letter.is_alphanumeric());
         self.needs.iter().all(|need| match need {
             Needs::Is(name, value) => member(name) == value,
@@ -192,17 +201,16 @@ mod tests {
             to: time(1_700_000_100_000_000),
         };
         let mut varied = Varied::new("default");
-        let entries: Vec<Value> = (0..20_000)
+        let entries: Vec<Value> = (0..4_000)
             .map(|_| serde_json::from_str(varied.next()).unwrap())
             .collect();
         for kind in Kind::ALL.into_iter().chain(Kind::FILTER_AND_TEXT) {
-            let found = |nth| {
+            let finds = |nth| {
                 let asked = Asked::new(kind, nth, span).unwrap();
                 query::Question::parse(&asked.query).unwrap();
-                entries.iter().filter(|entry| asked.holds(entry)).count()
+                entries.iter().any(|entry| asked.holds(entry))
             };
-            let found: usize = (0..30).map(found).sum();
-            assert!(found > 0, "{}", kind.name());
+            assert!((0..500).any(finds), "{}", kind.name());
         }
     }
 }
