@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::system::Login;
 
+/// Until somebody who may not wait asks again.
+const BUSY: Duration = Duration::from_millis(100);
+
 /// An address of Veritrail.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -107,8 +110,11 @@ impl Client {
                 let entries = page["entries"].as_array_mut().context("no entries")?;
                 return Ok(Some(std::mem::take(entries)));
             }
-            if status != 503 || !text.contains("not_searchable_yet") {
-                bail!("{path} answered {status}: {text}");
+            match status.as_u16() {
+                // Too many wait: the index is far behind, and that is what is measured.
+                429 => tokio::time::sleep(BUSY).await,
+                503 if text.contains("not_searchable_yet") => {}
+                _ => bail!("{path} answered {status}: {text}"),
             }
             if Instant::now() > deadline {
                 return Ok(None);

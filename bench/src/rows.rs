@@ -77,6 +77,12 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
 
 impl Bench<'_> {
     async fn rows(&mut self) -> Result<()> {
+        self.report.condition(cpu::machine_name());
+        self.report.condition(format!(
+            "generator, services, PostgreSQL and OpenSearch share the machine; {} rounds of {} s each, the \
+             two sides of a ratio in turn",
+            self.config.rounds, self.config.seconds
+        ));
         let shared = [
             Row::Disk,
             Row::Single,
@@ -159,7 +165,6 @@ impl Bench<'_> {
     fn conditions(&mut self, system: &System) -> Result<()> {
         let database = system.database()?;
         let setting = |name: &str| database.run(&format!("show {name}"));
-        self.report.condition(cpu::machine_name());
         self.report.condition(format!(
             "PostgreSQL {}, started by `veritrail up` with its own settings: fsync {}, \
              synchronous_commit {}, full_page_writes {}, shared_buffers {}, max_wal_size {}, \
@@ -173,11 +178,6 @@ impl Bench<'_> {
             setting("wal_compression")?,
             setting("checkpoint_timeout")?,
             setting("data_checksums")?,
-        ));
-        self.report.condition(format!(
-            "generator, services and PostgreSQL share the machine; {} rounds of {} s each, the \
-             two sides of a ratio in turn",
-            self.config.rounds, self.config.seconds
         ));
         Ok(())
     }
