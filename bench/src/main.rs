@@ -1,6 +1,6 @@
 //! Load generator and side-by-side comparisons: starts a Veritrail of its own, loads it and the
-//! yardsticks in turn, and prints the ratios. Listens nowhere, connects to loopback only, and
-//! ends only what it started. Never asserts an absolute time.
+//! yardsticks in turn, and prints the ratios. Listens nowhere, connects to loopback and the
+//! OpenSearch that it is given only, and ends only what it started. Never asserts an absolute time.
 
 mod asked;
 mod check;
