@@ -14,7 +14,7 @@ use service::{ApiError, Caller};
 use super::mask;
 use super::wait::VISIBLE;
 use crate::State;
-use crate::state::unanswered;
+use crate::state::{tenant, unanswered};
 
 /// Of one statement; checking its rows takes well below a millisecond a time.
 pub(super) const STATEMENT: Limit = Limit {
@@ -51,13 +51,15 @@ struct Found {
 }
 
 impl<'a> Find<'a> {
-    pub(super) async fn new(
+    /// `visible`: how far the index is; none: the ledger answers alone.
+    pub(super) fn new(
         state: &'a State,
         caller: &'a Caller,
         question: &'a Question,
         tenant: Tenant,
         whole: Scan,
-    ) -> Result<Self, ApiError> {
+        visible: Option<&Visible>,
+    ) -> Self {
         let mut find = Self {
             state,
             caller,
@@ -70,16 +72,14 @@ impl<'a> Find<'a> {
             read_out: false,
             read: 0,
         };
-        // Where every entry is asked for, nothing is quicker than the ledger.
-        if !question.filter.is_whole() && state.index().get().is_some() {
-            find.share().await?;
+        if let Some(visible) = visible {
+            find.share(visible);
         }
-        Ok(find)
+        find
     }
 
     /// Gives the index what it has, and the ledger the rest.
-    async fn share(&mut self) -> Result<(), ApiError> {
-        let visible = visible(self.state, &self.tenant).await?;
+    fn share(&mut self, visible: &Visible) {
         let mut windows = Vec::new();
         for window in &mut self.tail.windows {
             let chain = (window.partition.clone(), window.generation);
@@ -104,7 +104,6 @@ impl<'a> Find<'a> {
                 read_out: false,
             });
         }
-        Ok(())
     }
 
     /// What is left to look for.
@@ -227,11 +226,23 @@ impl<'a> Find<'a> {
     }
 }
 
-/// The first seq of each chain that the index does not answer for.
-pub(super) async fn visible(
+/// The first seq of each chain, by partition and generation, that the index does not answer for.
+pub(super) type Visible = HashMap<(String, u32), u64>;
+
+/// How far the index is, where it is to be asked: where every entry is wanted, nothing is quicker than
+/// the ledger.
+pub(super) async fn indexed(
     state: &State,
-    tenant: &Tenant,
-) -> Result<HashMap<(String, u32), u64>, ApiError> {
+    caller: &Caller,
+    question: &Question,
+) -> Result<Option<Visible>, ApiError> {
+    if question.filter.is_whole() || state.index().get().is_none() {
+        return Ok(None);
+    }
+    visible(state, &tenant(caller)?).await.map(Some)
+}
+
+pub(super) async fn visible(state: &State, tenant: &Tenant) -> Result<Visible, ApiError> {
     let cursors = state.ledger().cursors(VISIBLE, tenant.id).await;
     let cursors = cursors.map_err(unanswered)?.into_iter();
     let next = cursors.map(|cursor| ((cursor.partition, cursor.generation), cursor.next));

@@ -11,7 +11,7 @@ use query::{Filter, MAX_CHAINS, Order, Question, Remaining};
 use service::{ApiError, Caller, Permission, Place};
 use tokio::time::Instant;
 
-use super::find::{Find, STATEMENT};
+use super::find::{Find, STATEMENT, indexed};
 use super::page::Page;
 use super::{json, mask, visible};
 use crate::State;
@@ -57,10 +57,19 @@ pub(crate) async fn list(
             .until_visible(state.ledger(), tenant, partition, seq)
             .await?;
     }
-    let scan = scan(&state, &caller, &question).await?;
+    let scan = scan(&state, &caller, &question);
+    let (scan, visible) = tokio::try_join!(scan, indexed(&state, &caller, &question))?;
     let read = Read::List(&question.filter);
     state.access_records().count(&state, &caller, read).await?;
-    page(&state, &caller, &question, scan).await.map(json)
+    let mut find = Find::new(
+        &state,
+        &caller,
+        &question,
+        tenant(&caller)?,
+        scan,
+        visible.as_ref(),
+    );
+    page(&caller, &question, &mut find).await.map(json)
 }
 
 pub(super) fn invalid(faults: Vec<query::Fault>) -> ApiError {
@@ -144,14 +153,12 @@ fn window(left: &Remaining) -> Window {
 }
 
 async fn page(
-    state: &State,
     caller: &Caller,
     question: &Question,
-    scan: Scan,
+    find: &mut Find<'_>,
 ) -> Result<String, ApiError> {
     let started = Instant::now();
     let mut page = Page::new(question, mask(caller));
-    let mut find = Find::new(state, caller, question, tenant(caller)?, scan).await?;
     while page.has_room() && find.read < MAX_SCANNED && started.elapsed() < MAX_TIME {
         let Some(row) = find.next(page.room()).await? else {
             break;

@@ -18,6 +18,8 @@ const IDLE_TIMEOUT: &str = "10s";
 /// A statement that has no reply by then has lost its connection.
 pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is taken to be alive.
+const TRUSTED: Duration = Duration::from_millis(500);
 
 fn options(config: &Config, name: &str, role: &str) -> Result<PgConnectOptions, Error> {
     session(&config.url, name, role)
@@ -91,6 +93,17 @@ fn pool(config: &Config, connections: u32) -> PoolOptions<sqlx::Postgres> {
     PoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.acquire_timeout)
+        // Asking a connection that was at work a moment ago whether it lives is a round trip for
+        // nothing; one that died since then is noticed by the next statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut PgConnection, state| {
+            Box::pin(async move {
+                if state.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// Followers look rows up by key; a plan made on young tables would scan them when they have grown.

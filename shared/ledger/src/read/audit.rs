@@ -137,7 +137,7 @@ impl Ledger {
         .fetch_all(&mut *transaction)
         .await
         .map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         let mut page = AuditPage {
             head: None,
             rows: Vec::new(),
@@ -195,7 +195,7 @@ impl Ledger {
         .fetch_all(&mut *transaction)
         .await
         .map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         let more = page.len() >= rows.max(1) as usize;
         let next = page.last().map(|row| row.id).filter(|_| more);
         let mut astray = Vec::new();

@@ -16,6 +16,9 @@ use crate::{Error, Ledger, Tenant};
 /// In a task of its own: a `begin` that is dropped before its reply, by a client that gave up, would
 /// leave its connection inside the transaction and with the tenant set, and put it back like that.
 /// The task goes on to the reply, and dropping what it then holds rolls back.
+///
+/// Readers drop the transaction when they have their rows: nothing is to be committed, and the rollback
+/// goes out while the answer is on its way.
 pub(super) async fn begin(
     ledger: &Ledger,
     tenant: &Tenant,
@@ -69,7 +72,7 @@ impl Ledger {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         row.map(|row| self.stored(tenant, row)).transpose()
     }
 
@@ -112,7 +115,7 @@ impl Ledger {
             Order::Descending => page!("src/read/range_descending.sql"),
         };
         let rows = rows.map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         self.page(tenant, rows)
     }
 
@@ -131,7 +134,7 @@ impl Ledger {
             .fetch_all(&mut *transaction)
             .await
             .map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         let windows = rows.into_iter().map(|row| Window {
             partition: row.partition,
             generation: row.generation.cast_unsigned(),
@@ -179,7 +182,7 @@ impl Ledger {
             Order::Descending => page!("src/read/scan_descending.sql"),
         };
         let rows = rows.map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         self.page(tenant, rows)
     }
 

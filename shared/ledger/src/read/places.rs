@@ -43,7 +43,7 @@ impl Ledger {
         .fetch_all(&mut *transaction)
         .await
         .map_err(Error::from_sqlx)?;
-        transaction.commit().await.map_err(Error::from_sqlx)?;
+        drop(transaction);
         let covered = match rows.last() {
             Some(last) if i64::try_from(rows.len()) != Ok(last.there) => {
                 usize::try_from(last.n).unwrap_or(places.len())
