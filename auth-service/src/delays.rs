@@ -25,12 +25,15 @@ const NETWORK: Rate = Rate {
     burst: 50.0,
 };
 
-/// What an attempt was charged to; it pays for the hash too.
-pub(crate) struct Charge(Payer);
+/// What an attempt was charged to, and who pays for the hash.
+pub(crate) struct Charge {
+    account: Option<Vec<u8>>,
+    payer: Payer,
+}
 
 impl Charge {
     pub(crate) fn payer(&self) -> &Payer {
-        &self.0
+        &self.payer
     }
 }
 
@@ -87,22 +90,33 @@ pub(crate) async fn charge(
     if let Some(key) = &network {
         charge_key(pool, key, &NETWORK).await?;
     }
-    let account = match account {
-        Account::None => None,
+    let apart = matches!(
+        account,
         Account::Name {
             known_network: true,
             ..
-        } if network.is_some() => {
-            let mut key = account_key(secret, account);
-            key.extend(network.iter().flatten());
-            Some(key)
         }
-        _ => Some(account_key(secret, account)),
+    );
+    let shared = match account {
+        Account::None => None,
+        account => Some(account_key(secret, account)),
     };
-    if let Some(key) = &account {
+    let mut charged = shared.clone();
+    if let Some(key) = &mut charged {
+        if apart {
+            key.extend(network.iter().flatten());
+        }
         charge_key(pool, key, &ACCOUNT).await?;
     }
-    Ok(Charge(Payer { account, network }))
+    // Wherever it signs in from, an account has one share of the hashes: only its delays are apart.
+    let payer = Payer {
+        account: shared,
+        network,
+    };
+    Ok(Charge {
+        account: charged,
+        payer,
+    })
 }
 
 async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
@@ -115,10 +129,10 @@ async fn charge_key(pool: &PgPool, key: &[u8], rate: &Rate) -> Result<()> {
 
 /// Gives a success its charge back: the account starts afresh, the network loses this one attempt.
 pub(crate) async fn refund(pool: &PgPool, charge: Charge) -> Result<()> {
-    if let Some(key) = charge.0.account {
+    if let Some(key) = charge.account {
         Rate::forget(pool, &key).await?;
     }
-    if let Some(key) = charge.0.network {
+    if let Some(key) = charge.payer.network {
         NETWORK.refund(pool, &key).await?;
     }
     Ok(())

@@ -19,11 +19,14 @@ fn is_option(word: &str) -> bool {
     word.starts_with("--") && word.len() > 2 && !word.contains(' ')
 }
 
+/// A word with a digit and no underscore is a value, as `RS256` is.
 fn is_variable(word: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit();
     word.len() > 2
         && word
             .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_' || digit(byte))
+        && (word.contains('_') || !word.bytes().any(digit))
 }
 
 async fn help(program: &str, arguments: &[&str]) -> String {

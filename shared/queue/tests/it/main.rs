@@ -8,6 +8,7 @@ mod contract;
 mod letters;
 mod outage;
 mod postgres;
+mod proxy;
 mod rig;
 mod sharing;
 mod sqs;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use queue::{Depth, Error};
 use sqlx::PgPool;
 
-use crate::rig::{LEASE, Rig, SECOND, database_url};
+use crate::rig::{LEASE, Rig, SECOND, database_url, queue_url};
 
 #[sqlx::test(migrations = false)]
 async fn without_its_schema_a_queue_says_so(pool: PgPool) {
     let url = database_url(&pool);
-    let named = format!("{url}?queue=a").into();
+    let named = queue_url(&pool, "a").into();
     let opened = queue::open(&named).await;
     assert!(matches!(opened, Err(Error::NotMigrated)));
     // Twice at once, and once more, changes nothing.
@@ -77,9 +77,8 @@ async fn dead_letters_can_be_put_back(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn queues_of_one_database_do_not_mix(pool: PgPool) {
     let rig = Rig::postgres(pool.clone()).await;
-    let other = queue::open(&format!("{}?queue=other", database_url(&pool)).into())
-        .await
-        .unwrap();
+    let other = queue_url(&pool, "other").into();
+    let other = queue::open(&other).await.unwrap();
     rig.send(&["a"]).await;
     assert!(
         other

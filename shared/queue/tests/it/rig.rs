@@ -1,9 +1,7 @@
 //! What each test begins with: a queue of its own on a real server, opened through a proxy that can be
 //! closed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -12,10 +10,9 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use queue::{Depth, Message, Queue};
 use secrecy::SecretString;
 use sqlx::PgPool;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+use crate::proxy::{Proxy, Target};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -45,12 +42,8 @@ impl Rig {
     pub(crate) async fn postgres(pool: PgPool) -> Self {
         let direct = database_url(&pool);
         queue::migrate(&direct.clone().into()).await.unwrap();
-        let mut url = url::Url::parse(&direct).unwrap();
-        let host = (
-            url.host_str().unwrap().to_owned(),
-            url.port().unwrap_or(5432),
-        );
-        let proxy = Proxy::to(host).await;
+        let (target, mut url) = Target::of_postgres(&direct);
+        let proxy = Proxy::to(target).await;
         url.set_host(Some(&proxy.address.ip().to_string())).unwrap();
         url.set_port(Some(proxy.address.port())).unwrap();
         url.query_pairs_mut().append_pair("queue", "test");
@@ -61,11 +54,8 @@ impl Rig {
         let (client, endpoint) = sqs_client().await;
         let name = format!("test-{}", Uuid::new_v4().simple());
         let (url, dead_url) = create(&client, &name, true).await;
-        let host = (
-            endpoint.host_str().unwrap().to_owned(),
-            endpoint.port().unwrap(),
-        );
-        let proxy = Proxy::to(host).await;
+        let host = endpoint.host_str().unwrap().to_owned();
+        let proxy = Proxy::to(Target::Tcp(host, endpoint.port().unwrap())).await;
         let opened = format!("sqs://{name}?endpoint=http://{}", proxy.address);
         let sqs = Box::new(Sqs {
             client,
@@ -215,72 +205,14 @@ pub(crate) fn database_url(pool: &PgPool) -> String {
     url.to_string()
 }
 
+/// Names a queue in the same database.
+pub(crate) fn queue_url(pool: &PgPool, name: &str) -> String {
+    let mut url = url::Url::parse(&database_url(pool)).unwrap();
+    url.query_pairs_mut().append_pair("queue", name);
+    url.to_string()
+}
+
 fn variable(wanted: &str) -> String {
     let found = std::env::vars().find(|(name, _)| name == wanted);
     found.unwrap_or_else(|| panic!("{wanted} is set")).1
-}
-
-/// Passes bytes on until it is closed: then it refuses connections and ends those that are open.
-pub(crate) struct Proxy {
-    pub(crate) address: SocketAddr,
-    target: (String, u16),
-    running: Option<JoinHandle<()>>,
-    connections: Arc<AtomicU32>,
-}
-
-impl Proxy {
-    async fn to(target: (String, u16)) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut proxy = Self {
-            address: listener.local_addr().unwrap(),
-            target,
-            running: None,
-            connections: Arc::default(),
-        };
-        proxy.run(listener);
-        proxy
-    }
-
-    fn run(&mut self, listener: TcpListener) {
-        let (target, connections) = (self.target.clone(), Arc::clone(&self.connections));
-        self.running = Some(tokio::spawn(async move {
-            // Ends with this task, and its connections with it.
-            let mut passing = tokio::task::JoinSet::new();
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                connections.fetch_add(1, Ordering::Relaxed);
-                let target = target.clone();
-                passing.spawn(async move {
-                    let Ok(mut server) = TcpStream::connect(target).await else {
-                        return;
-                    };
-                    let _ = copy_bidirectional(&mut client, &mut server).await;
-                });
-            }
-        }));
-    }
-
-    /// How many connections were made in all.
-    pub(crate) fn connections(&self) -> u32 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    pub(crate) async fn close(&mut self) {
-        let running = self.running.take().unwrap();
-        running.abort();
-        assert!(running.await.unwrap_err().is_cancelled());
-    }
-
-    pub(crate) async fn open(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        self.run(listener);
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(running) = &self.running {
-            running.abort();
-        }
-    }
 }
