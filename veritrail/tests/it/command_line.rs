@@ -102,11 +102,15 @@ fn entries_are_found_by_words_and_values() {
             .values()
     };
 
-    let ec2 = |entry: &&Value| entry["action"].as_str().unwrap().starts_with("ec2.");
-    let mut expected: Vec<_> = all.iter().filter(ec2).cloned().collect();
+    let succeeded = |entry: &&Value| entry["outcome"]["status"] == "success";
+    let mut expected: Vec<_> = all.iter().filter(succeeded).cloned().collect();
     assert!(expected.len() > 1000, "more than one page");
-    assert_eq!(search(&["--action", "ec2.*", "--oldest"]), expected);
+    assert_eq!(search(&["--outcome", "success", "--oldest"]), expected);
     expected.reverse();
+    assert_eq!(search(&["--outcome", "success"]), expected);
+    let ec2 = |entry: &&Value| entry["action"].as_str().unwrap().starts_with("ec2.");
+    let expected: Vec<_> = all.iter().rev().filter(ec2).cloned().collect();
+    assert!(!expected.is_empty());
     assert_eq!(search(&["--action", "ec2.*"]), expected);
 
     let described = search(&["ec2 describe*", "--outcome", "failure"]);
