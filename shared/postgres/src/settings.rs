@@ -28,8 +28,7 @@ pub(crate) fn postgresql_conf(socket: &Path, machine: Machine) -> String {
         ("on", "pglz")
     };
     let socket = quoted(&socket.display().to_string());
-    let mut text = String::new();
-    let settings: &[(&str, &[(&str, String)])] = &[
+    let settings: &[Group<'_>] = &[
         (
             "Reached through a socket in a private folder only, never through the network.",
             &[
@@ -94,6 +93,14 @@ pub(crate) fn postgresql_conf(socket: &Path, machine: Machine) -> String {
             ],
         ),
     ];
+    written(settings)
+}
+
+/// Settings, and the reason for them.
+type Group<'a> = (&'a str, &'a [(&'a str, String)]);
+
+fn written(settings: &[Group<'_>]) -> String {
+    let mut text = String::new();
     text.push_str("# Written by `veritrail up` at each start. Your own settings go into local.conf beside it.\n");
     for (reason, group) in settings {
         let _ = write!(text, "\n# {reason}\n");
