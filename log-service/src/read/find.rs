@@ -115,7 +115,7 @@ impl<'a> Find<'a> {
     pub(super) async fn next(&mut self, room: usize) -> Result<Option<Stored>, ApiError> {
         self.fill(room).await?;
         if self.rows.is_empty() && !self.read_out {
-            self.scan().await?;
+            self.scan(room).await?;
         }
         let found = self.found.as_ref().and_then(|found| found.rows.front());
         let first = match (found, self.rows.front()) {
@@ -202,7 +202,7 @@ impl<'a> Find<'a> {
         self.tail = self.whole.clone();
     }
 
-    async fn scan(&mut self) -> Result<(), ApiError> {
+    async fn scan(&mut self, room: usize) -> Result<(), ApiError> {
         if self
             .tail
             .windows
@@ -211,6 +211,11 @@ impl<'a> Find<'a> {
         {
             self.read_out = true;
             return Ok(());
+        }
+        // Where every entry is asked for, more than there is room for would be read for nothing.
+        if self.question.filter.is_whole() {
+            let room = u32::try_from(room).unwrap_or(u32::MAX);
+            self.tail.limit.rows = room.clamp(1, STATEMENT.rows);
         }
         // Whoever was shut out meanwhile gets nothing more.
         self.state.access().admit_read(self.caller)?;
