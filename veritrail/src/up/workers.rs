@@ -1,5 +1,5 @@
 //! The workers of the one process: indexer and exports, on a runtime of their own, so that what they
-//! do never stands in the way of an append. The index and the files are folders of the data directory.
+//! do never keeps a thread from an append. The index and the files are folders of the data directory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -168,8 +168,9 @@ impl Workers {
     }
 }
 
-/// Lets the threads that serve go first: where both would fill the cores, an append is not slower for
-/// what is indexed, and the index is a little later. Threads that this one starts inherit it.
+/// Lets the threads that serve go first: where both would fill the cores, the index is later. What is done
+/// in idle moments slows appends all the same, by caches and by the disk (`bench/RESULTS.md`). Threads that
+/// this one starts inherit it.
 fn give_way() {
     // Elsewhere it would be the whole process that gives way.
     #[cfg(target_os = "linux")]
