@@ -168,6 +168,8 @@ impl Asked {
         let text = LazyCell::new(|| entry.to_string().to_lowercase());
         let words = || text.split(|letter: char| !letter.is_alphanumeric());
         self.needs.iter().all(|need| match need {
+            // An entry that names no severity counts as `info`.
+            Needs::Is("/severity", value) if member("/severity").is_empty() => value == "info",
             Needs::Is(name, value) => member(name) == value,
             Needs::Begins(name, begin) => member(name).starts_with(begin),
             Needs::Word(word) => words().any(|one| one == word),

@@ -37,6 +37,9 @@ use crate::template::{Ids, Into, Template};
 /// Connections of the full load.
 const CONNECTIONS: u64 = 64;
 
+/// What is added to the name of a figure that was taken on a system that indexes.
+const INDEXED: &str = ", beside indexing";
+
 /// Cores that others may use when a measurement starts.
 const QUIET: f64 = 0.25;
 
@@ -83,29 +86,8 @@ impl Bench<'_> {
              two sides of a ratio in turn",
             self.config.rounds, self.config.seconds
         ));
-        let shared = [
-            Row::Disk,
-            Row::Single,
-            Row::Bulk,
-            Row::Latency,
-            Row::Chains,
-            Row::Verify,
-            Row::Export,
-            Row::Neighbours,
-            Row::Stream,
-            Row::Start,
-        ];
-        if shared.into_iter().any(|row| self.config.wants(row)) {
-            let folder = self.scratch.join("main");
-            let system = System::start(&self.programs, &folder).await?;
-            let measured = self.shared_rows(&system).await;
-            let stopped = system.stop().await;
-            measured.and(stopped)?;
-            if self.config.wants(Row::Start) {
-                start::again(self, &folder).await?;
-            }
-            std::fs::remove_dir_all(&folder)?;
-        }
+        self.core().await?;
+        self.whole().await?;
         if self.config.wants(Row::Replicas) {
             replicas::measure(self).await?;
         }
@@ -125,9 +107,32 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The rows that one running system serves, in an order in which none spoils the next: the
-    /// first has the tables to itself, the one with 10,000 chains comes late.
-    async fn shared_rows(&mut self, system: &System) -> Result<()> {
+    /// What the ledger does by itself, on a system that indexes nothing: what indexing costs is measured by
+    /// [`beside`] and by [`Bench::whole`]. In an order in which no row spoils the next: the first has the
+    /// tables to itself, the one with 10,000 chains comes last.
+    async fn core(&mut self) -> Result<()> {
+        let rows = [
+            Row::Disk,
+            Row::Single,
+            Row::Bulk,
+            Row::Latency,
+            Row::Verify,
+            Row::Neighbours,
+            Row::Chains,
+        ];
+        if !rows.into_iter().any(|row| self.config.wants(row)) {
+            return Ok(());
+        }
+        let folder = self.scratch.join("core");
+        let system = System::start_with(&self.programs, &folder, &["--no-index"]).await?;
+        let measured = self.core_rows(&system).await;
+        let stopped = system.stop().await;
+        measured.and(stopped)?;
+        std::fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    async fn core_rows(&mut self, system: &System) -> Result<()> {
         self.conditions(system)?;
         if self.config.wants(Row::Disk) {
             disk::measure(self, system).await?;
@@ -139,22 +144,56 @@ impl Bench<'_> {
             bulk::measure(self, system).await?;
         }
         if self.config.wants(Row::Latency) {
-            latency::measure(self, system).await?;
+            latency::measure(self, system, "").await?;
         }
         if self.config.wants(Row::Verify) {
             verify::measure(self, system).await?;
+        }
+        if self.config.wants(Row::Neighbours) {
+            neighbours::measure(self, system, "").await?;
+        }
+        if self.config.wants(Row::Chains) {
+            chains::measure(self, system).await?;
+        }
+        Ok(())
+    }
+
+    /// What a system does as it comes: it indexes what is appended.
+    async fn whole(&mut self) -> Result<()> {
+        let rows = [
+            Row::Latency,
+            Row::Export,
+            Row::Neighbours,
+            Row::Stream,
+            Row::Start,
+        ];
+        if !rows.into_iter().any(|row| self.config.wants(row)) {
+            return Ok(());
+        }
+        let folder = self.scratch.join("whole");
+        let system = System::start(&self.programs, &folder).await?;
+        let measured = self.whole_rows(&system).await;
+        let stopped = system.stop().await;
+        measured.and(stopped)?;
+        if self.config.wants(Row::Start) {
+            start::again(self, &folder).await?;
+        }
+        std::fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    async fn whole_rows(&mut self, system: &System) -> Result<()> {
+        if self.config.wants(Row::Latency) {
+            latency::measure(self, system, INDEXED).await?;
         }
         if self.config.wants(Row::Export) {
             export::measure(self, system).await?;
         }
         if self.config.wants(Row::Neighbours) {
-            neighbours::measure(self, system).await?;
+            neighbours::measure(self, system, INDEXED).await?;
         }
         if self.config.wants(Row::Stream) {
             stream::measure(self, system).await?;
-        }
-        if self.config.wants(Row::Chains) {
-            chains::measure(self, system).await?;
         }
         if self.config.wants(Row::Start) {
             start::memory(self, system)?;
@@ -166,7 +205,8 @@ impl Bench<'_> {
         let database = system.database()?;
         let setting = |name: &str| database.run(&format!("show {name}"));
         self.report.condition(format!(
-            "PostgreSQL {}, started by `veritrail up` with its own settings: fsync {}, \
+            "PostgreSQL {}, started by `veritrail up` with its own settings, and `--no-index` where indexing is not \
+             named: fsync {}, \
              synchronous_commit {}, full_page_writes {}, shared_buffers {}, max_wal_size {}, \
              wal_compression {}, checkpoint_timeout {}; data checksums {}",
             setting("server_version")?,

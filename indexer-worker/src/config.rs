@@ -84,7 +84,7 @@ impl Config {
         let mut database = Database::new(self.database_url.clone());
         database.connections = u32::from(self.index_chains) * 2 + 2;
         let ledger = Followed::new(database).context("DATABASE_URL")?;
-        State::new(ledger, search, queue, self.settings())
+        State::new(ledger, search, queue, self.settings(), None)
     }
 
     fn settings(&self) -> Settings {

@@ -24,7 +24,7 @@ use service::health::Health;
 use tokio::sync::mpsc;
 
 pub use config::Config;
-pub use state::{Settings, State};
+pub use state::{Rest, Settings, State};
 
 /// The follower whose cursor says what the index has acknowledged.
 pub const WRITTEN: &str = "index.written";

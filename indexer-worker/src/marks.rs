@@ -16,6 +16,10 @@ use crate::{State, VISIBLE, WRITTEN};
 
 /// From one refresh to the next, and so from one move of a cursor to the next, at least.
 const PACE: Duration = Duration::from_millis(500);
+/// The same while all chains are far behind: each refresh begins small segments anew, for nobody who waits.
+const FAR_PACE: Duration = Duration::from_secs(3);
+/// Entries that are left to write of a chain that is far behind.
+const FAR: u64 = 10_000;
 /// Refreshes take at most about a fifth of the index's time: where one is slow, the next one waits.
 const REST: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_secs(5);
@@ -37,6 +41,8 @@ struct Mark {
     epoch: i64,
     /// The cursor of what is written stands here already.
     recorded: bool,
+    /// Entries of the chain that were not written yet.
+    left: u64,
 }
 
 impl Mark {
@@ -51,13 +57,14 @@ impl Marks {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The index has acknowledged everything before this cursor.
-    pub(crate) fn written(&self, cursor: Cursor, epoch: i64) {
+    /// The index has acknowledged everything before this cursor, and `left` entries are still to be written.
+    pub(crate) fn written(&self, cursor: Cursor, epoch: i64, left: u64) {
         let key = (cursor.tenant, cursor.partition.clone(), cursor.generation);
         let mark = Mark {
             cursor,
             epoch,
             recorded: false,
+            left,
         };
         self.held().insert(key, mark);
         self.changed.notify_one();
@@ -73,6 +80,11 @@ impl Marks {
             }
             _ => cursor,
         }
+    }
+
+    /// Whether a refresh would show nobody the newest entries.
+    fn are_far(&self) -> bool {
+        self.held().values().all(|mark| mark.left >= FAR)
     }
 
     fn all(&self) -> BTreeMap<Key, Mark> {
@@ -115,7 +127,21 @@ pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
             () = shutdown.wait() => return,
             () = tokio::time::sleep(pause) => {}
         }
+        tokio::select! {
+            () = shutdown.wait() => return,
+            () = near(state.marks()) => {}
+            () = tokio::time::sleep_until(began + FAR_PACE) => {}
+        }
     }
+}
+
+/// Until a chain is marked that is not far behind.
+async fn near(marks: &Marks) {
+    while marks.are_far() {
+        marks.changed.notified().await;
+    }
+    // Whoever waits next is to see that something changed.
+    marks.changed.notify_one();
 }
 
 /// Refreshes what was written to, then moves the cursors. `false` when something is left to do. A

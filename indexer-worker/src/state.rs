@@ -1,16 +1,21 @@
 //! What all parts of a worker share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ledger::Followed;
 use ledger::follow::Claims;
 use queue::Queue;
 use search::{Placement, Search};
+use service::Shutdown;
 use service::health::Health;
 use tokio::sync::Semaphore;
 
 use crate::marks::Marks;
+
+/// For the index to come to rest at the end.
+const CLOSE: Duration = Duration::from_secs(10);
 
 /// How much a worker does at once.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +40,10 @@ impl Default for Settings {
     }
 }
 
+/// How long to rest after so long a work, asked after each bulk: for an indexer that shares its machine with
+/// what is more urgent.
+pub type Rest = Box<dyn Fn(Duration) -> Duration + Send + Sync>;
+
 /// Cheap to clone; one for each process.
 #[derive(Clone)]
 pub struct State {
@@ -47,6 +56,7 @@ struct Inner {
     search: Arc<dyn Search>,
     queue: Option<Arc<dyn Queue>>,
     settings: Settings,
+    rest: Option<Rest>,
     marks: Marks,
     /// Lost indices that are built anew at once: what is appended meanwhile must not wait for them.
     rebuilding: Semaphore,
@@ -59,6 +69,7 @@ impl State {
         search: Arc<dyn Search>,
         queue: Option<Arc<dyn Queue>>,
         settings: Settings,
+        rest: Option<Rest>,
     ) -> anyhow::Result<Self> {
         let claims = ledger.claims()?;
         Ok(Self {
@@ -68,6 +79,7 @@ impl State {
                 search,
                 queue,
                 settings,
+                rest,
                 marks: Marks::default(),
                 rebuilding: Semaphore::new((settings.at_once / 4).max(1)),
             }),
@@ -94,6 +106,15 @@ impl State {
         &self.inner.settings
     }
 
+    /// Rests, if that is wanted, after having worked for so long.
+    pub(crate) async fn rest(&self, worked: Duration, shutdown: &Shutdown) {
+        let Some(rest) = &self.inner.rest else { return };
+        let rest = rest(worked);
+        if !rest.is_zero() {
+            let _ = tokio::time::timeout(rest, shutdown.wait()).await;
+        }
+    }
+
     pub(crate) fn marks(&self) -> &Marks {
         &self.inner.marks
     }
@@ -102,9 +123,13 @@ impl State {
         &self.inner.rebuilding
     }
 
-    /// Gives the connections back.
+    /// Gives the connections back, and lets the index come to rest.
     pub async fn close(&self) {
         self.ledger().stop().await;
+        let closed = tokio::time::timeout(CLOSE, self.search().close()).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            tracing::warn!(?closed, "the search index was not closed in order");
+        }
     }
 
     pub(crate) fn health(&self) -> Health {

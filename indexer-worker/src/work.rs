@@ -1,6 +1,10 @@
 //! One chain, from its cursor towards its head: read a page, write it, note what was refused, and only
 //! then let the cursor move.
 
+use std::pin::pin;
+use std::time::Instant;
+
+use futures_util::{Stream, StreamExt as _};
 use ledger::{Behind, Chain, Cursor, Limit, Unindexed};
 use search::{Error, Refused, Which};
 use service::Shutdown;
@@ -11,6 +15,9 @@ use crate::{State, VISIBLE, WRITTEN, rebuild};
 
 /// Bulks of one turn; then the other chains have theirs.
 const BULKS: usize = 16;
+/// Of a chain, on their way at the same time: while one is answered, the next one is made and sent. The cursor moves in
+/// their order.
+const WRITES: usize = 2;
 
 /// One turn of a chain, unless another worker has it.
 pub(crate) async fn turn(
@@ -76,45 +83,56 @@ async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
         }
         let mut written = behind.cursor;
         written.next = behind.size;
-        state.marks().written(written, behind.epoch);
+        state.marks().written(written, behind.epoch, 0);
     }
     Ok(Turn::Done)
 }
 
-/// From the cursor to the end; `false` when it stopped before. The next page is read while the one
-/// before it is written.
+/// From the cursor to the end; `false` when it stopped before.
 async fn bring(
     state: &State,
     behind: &Behind,
-    mut cursor: Cursor,
+    cursor: Cursor,
     bulks: &mut usize,
     shutdown: &Shutdown,
 ) -> Result<bool, Stopped> {
-    if cursor.next >= behind.size {
-        return Ok(true);
-    }
-    let mut batch = read(state, cursor, behind.size).await?;
-    loop {
-        *bulks = bulks.saturating_sub(1);
-        cursor = batch.after.clone();
-        let last = cursor.next >= behind.size;
-        let go_on = !last && *bulks > 0 && !shutdown.begun();
-        let ahead = async {
-            if go_on {
-                Some(read(state, cursor.clone(), behind.size).await)
-            } else {
-                None
-            }
-        };
-        let (written, ahead) = tokio::join!(write(state, &batch), ahead);
-        written?;
+    let batches = batches(state, cursor, behind.size, bulks, shutdown);
+    let written = batches.map(|batch| async {
+        let batch = batch?;
+        write(state, &batch).await?;
+        Ok::<_, Stopped>(batch.after)
+    });
+    let mut written = pin!(written.buffered(WRITES));
+    let mut left = behind.size;
+    let mut started = Instant::now();
+    while let Some(cursor) = written.next().await {
+        let cursor = cursor?;
+        left = behind.size.saturating_sub(cursor.next);
         // A crash before this writes the batch again, which changes nothing.
-        state.marks().written(cursor, behind.epoch);
-        match ahead {
-            Some(next) => batch = next?,
-            None => return Ok(last),
-        }
+        state.marks().written(cursor, behind.epoch, left);
+        state.rest(started.elapsed(), shutdown).await;
+        started = Instant::now();
     }
+    Ok(left == 0)
+}
+
+/// The pages from a cursor on, each read when the one before it is on its way.
+fn batches<'s>(
+    state: &'s State,
+    cursor: Cursor,
+    to: u64,
+    bulks: &'s mut usize,
+    shutdown: &'s Shutdown,
+) -> impl Stream<Item = anyhow::Result<Batch>> + use<'s> {
+    futures_util::stream::try_unfold((cursor, bulks), move |(cursor, bulks)| async move {
+        if cursor.next >= to || *bulks == 0 || shutdown.begun() {
+            return Ok(None);
+        }
+        *bulks -= 1;
+        let batch = read(state, cursor, to).await?;
+        let after = batch.after.clone();
+        Ok(Some((batch, (after, bulks))))
+    })
 }
 
 /// A page, as documents. Making them takes longer than a task may hold its thread.
@@ -177,7 +195,7 @@ impl Put {
 /// Writes a batch, then notes what of it is not in the index: after it all of the batch is either
 /// searchable (once refreshed) or on record with the reason why not.
 pub(crate) async fn put(state: &State, batch: &Batch, which: Which) -> Result<(), Put> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let tenant = batch.after.tenant;
     let mut notes = batch.unindexed.clone();
     if !batch.documents.is_empty() {

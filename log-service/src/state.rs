@@ -1,6 +1,7 @@
 //! Everything that the handlers share. It never holds anything of a single request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use axum::extract::FromRef;
@@ -39,6 +40,8 @@ struct Inner {
     index: Index,
     /// Large bodies that are parsed at once.
     parsing: Arc<Semaphore>,
+    /// Entries acknowledged since the start.
+    appended: AtomicU64,
 }
 
 impl State {
@@ -77,6 +80,7 @@ impl State {
                 exports,
                 index,
                 parsing: Arc::new(Semaphore::new(parsed_at_once())),
+                appended: AtomicU64::new(0),
             }),
         })
     }
@@ -104,10 +108,17 @@ impl State {
     ) -> Result<Vec<Receipt>, ledger::append::Error> {
         let (tenant, partition) = (append.tenant.id, append.partition.clone());
         let receipts = self.inner.ledger.append(append).await?;
+        let count = receipts.len() as u64;
+        self.inner.appended.fetch_add(count, Ordering::Relaxed);
         if self.inner.queue.is_some() && receipts.iter().any(|receipt| !receipt.repeated) {
             self.inner.hints.note(tenant, &partition);
         }
         Ok(receipts)
+    }
+
+    /// How many entries were acknowledged since the start.
+    pub fn appended(&self) -> u64 {
+        self.inner.appended.load(Ordering::Relaxed)
     }
 
     /// Sends hints until `shutdown`.

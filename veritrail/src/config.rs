@@ -243,23 +243,31 @@ pub(crate) struct Conditions {
     /// `success`, `failure` or `unknown`
     #[arg(long, value_name = "OUTCOME")]
     pub(crate) outcome: Option<String>,
+    /// Who did it
     #[arg(long, value_name = "ID")]
     pub(crate) actor_id: Option<String>,
+    /// What sort of actor: `user`, `service`
     #[arg(long, value_name = "TYPE")]
     pub(crate) actor_type: Option<String>,
     /// Who posted it, as `type:id`
     #[arg(long, value_name = "PRINCIPAL")]
     pub(crate) recorded_by: Option<String>,
+    /// What it was done to: `invoice`
     #[arg(long, value_name = "TYPE")]
     pub(crate) target_type: Option<String>,
+    /// Which one it was done to
     #[arg(long, value_name = "ID")]
     pub(crate) target_id: Option<String>,
+    /// What belongs together
     #[arg(long, value_name = "ID")]
     pub(crate) correlation_id: Option<String>,
+    /// The request that it was part of
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<String>,
+    /// The session that it was part of
     #[arg(long, value_name = "ID")]
     pub(crate) session_id: Option<String>,
+    /// Where the request came from
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ip: Option<String>,
     /// A field that was changed

@@ -4,6 +4,7 @@
 
 mod data;
 mod first_start;
+mod pace;
 mod server;
 mod welcome;
 mod workers;

@@ -12,8 +12,9 @@ use crate::template::{Ids, Into};
 
 const CONNECTIONS: u64 = 16;
 
-pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
-    progress("latency at half the largest load");
+/// `beside`: what goes on at the same time, for the names.
+pub(super) async fn measure(bench: &mut Bench<'_>, system: &System, beside: &str) -> Result<()> {
+    progress(&format!("latency at half the largest load{beside}"));
     // As on a server that has run for a while: files of the WAL are there to be written again. Each one
     // that has to be made and zeroed first holds all appends up.
     system.database()?.run("checkpoint")?;
@@ -21,15 +22,15 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
     while bench.another(&p99) {
         let trail = system.trail("default").await?;
         let full = sixteen(bench, system, &trail, None).await?;
-        bench.report.round("16 × single", round(&full));
+        let name = format!("16 × single{beside}");
+        bench.report.round(&name, round(&full));
         let half = sixteen(bench, system, &trail, Some(full.rate() / 2.0)).await?;
-        bench
-            .report
-            .round("16 × single at half that load", round(&half));
+        let name = format!("16 × single at half that load{beside}");
+        bench.report.round(&name, round(&half));
         p99.push(bench.report.outcome(half.quantile(0.99)));
     }
-    let name = "acknowledgement p99 at half the largest load, 16 connections, ms";
-    bench.report.figure(name, p99, Target::AtMost(10.0, " ms"));
+    let name = format!("acknowledgement p99 at half the largest load, 16 connections{beside}, ms");
+    bench.report.figure(&name, p99, Target::AtMost(10.0, " ms"));
     Ok(())
 }
 

@@ -17,8 +17,9 @@ const RATE: f64 = 200.0;
 /// More than wait at once even when each waits for a whole batch of the other tenant.
 const CONNECTIONS: u64 = 32;
 
-pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()> {
-    progress("a tenant beside another");
+/// `beside`: what goes on at the same time, for the names.
+pub(super) async fn measure(bench: &mut Bench<'_>, system: &System, beside: &str) -> Result<()> {
+    progress(&format!("a tenant beside another{beside}"));
     let watch = system.watch();
     let neighbour = system.tenant("neighbour").await?;
     let mut ratios = vec![];
@@ -27,22 +28,18 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
         let quiet_token = system.client().service_token(&neighbour.api_key).await?;
         bench.quiet(&watch).await?;
         let alone = load::run(few(system, &quiet_token), bench.config.seconds, &watch).await?;
-        bench
-            .report
-            .round("32 × single, 200/s in all, alone", round(&alone));
-        let (beside, loud) = together(bench, system, &trail.writer, &quiet_token).await?;
-        bench.report.round(
-            "32 × single, 200/s in all, beside a tenant at full bulk load",
-            round(&beside),
-        );
-        bench
-            .report
-            .round("4 × bulk of 1,000, beside a quiet tenant", round(&loud));
-        let ratio = beside.quantile(0.99) / alone.quantile(0.99);
+        let name = format!("32 × single, 200/s in all, alone{beside}");
+        bench.report.round(&name, round(&alone));
+        let (quiet, loud) = together(bench, system, &trail.writer, &quiet_token).await?;
+        let name = format!("32 × single, 200/s in all, with a tenant at full bulk load{beside}");
+        bench.report.round(&name, round(&quiet));
+        let name = format!("4 × bulk of 1,000, with a quiet tenant{beside}");
+        bench.report.round(&name, round(&loud));
+        let ratio = quiet.quantile(0.99) / alone.quantile(0.99);
         ratios.push(bench.report.outcome(ratio));
     }
-    let name = "p99 of a tenant beside one at full bulk load ÷ alone";
-    bench.report.figure(name, ratios, Target::AtMost(3.0, ""));
+    let name = format!("p99 of a tenant with one at full bulk load ÷ alone{beside}");
+    bench.report.figure(&name, ratios, Target::AtMost(3.0, ""));
     Ok(())
 }
 

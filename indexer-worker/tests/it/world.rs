@@ -82,7 +82,7 @@ impl World {
 
     /// With bulks as large as they usually are.
     pub(crate) fn fast_worker(&self, search: Arc<dyn Search>) -> State {
-        State::new(followed(&self.url), search, None, Settings::default()).unwrap()
+        State::new(followed(&self.url), search, None, Settings::default(), None).unwrap()
     }
 
     pub(crate) fn hinted(
@@ -94,7 +94,7 @@ impl World {
             rows: BULK,
             ..Settings::default()
         };
-        State::new(followed(&self.url), search, queue, settings).unwrap()
+        State::new(followed(&self.url), search, queue, settings, None).unwrap()
     }
 
     pub(crate) fn state(&self) -> State {

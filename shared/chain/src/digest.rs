@@ -56,37 +56,79 @@ pub(crate) fn entry_hash(document: &str) -> Hash {
     Hash(digest.into())
 }
 
-/// What a document says beside the digests of its parts.
-pub(crate) struct Document<'a> {
-    /// Canonical text.
-    pub(crate) event: &'a str,
-    pub(crate) partition: &'a str,
+/// The digest of a document, begun with what does not depend on its place in the chain. The members that do come last
+/// in canonical order, so only they are left to hash.
+#[derive(Clone)]
+pub(crate) struct Begun(Sha256);
+
+impl Begun {
+    /// `personal` names parts in canonical order.
+    pub(crate) fn new<'p>(
+        event: &str,
+        partition: &str,
+        personal: impl IntoIterator<Item = (&'p str, Hash)>,
+    ) -> Self {
+        let mut out = String::with_capacity(event.len() + 512);
+        push_content(&mut Object::open(&mut out), event, partition, personal);
+        Self(Sha256::new().chain_update([0]).chain_update(out))
+    }
+
+    /// [`entry_hash`] of the whole document.
+    pub(crate) fn at(&self, place: &Place<'_>) -> Hash {
+        let mut out = String::with_capacity(256);
+        let mut document = Object::go_on(&mut out);
+        place.push(&mut document);
+        document.close();
+        Hash(self.0.clone().chain_update(out).finalize().into())
+    }
+}
+
+/// Where an entry stands, as its document says it.
+pub(crate) struct Place<'a> {
     pub(crate) previous: Hash,
     pub(crate) received_at: Timestamp,
     pub(crate) seq: u64,
     pub(crate) tenant: &'a str,
 }
 
-impl Document<'_> {
-    /// The canonical text. `personal` names parts in canonical order.
-    pub(crate) fn text<'p>(&self, personal: impl IntoIterator<Item = (&'p str, Hash)>) -> String {
-        let mut out = String::with_capacity(self.event.len() + 1024);
-        let mut document = Object::open(&mut out);
-        document.member("event").push_str(self.event);
-        document.text("partition", self.partition);
-        let mut parts = Object::open(document.member("personal"));
-        for (name, digest) in personal {
-            push_digits(parts.member(name), &digest.0);
-        }
-        parts.close();
+impl Place<'_> {
+    fn push(&self, document: &mut Object<'_>) {
         push_digits(document.member("previous"), &self.previous.0);
         self.received_at.push_text(document.member("received_at"));
         document.integer("seq", self.seq);
         document.text("tenant", self.tenant);
         document.integer("version", VERSION);
-        document.close();
-        out
     }
+}
+
+fn push_content<'p>(
+    document: &mut Object<'_>,
+    event: &str,
+    partition: &str,
+    personal: impl IntoIterator<Item = (&'p str, Hash)>,
+) {
+    document.member("event").push_str(event);
+    document.text("partition", partition);
+    let mut parts = Object::open(document.member("personal"));
+    for (name, digest) in personal {
+        push_digits(parts.member(name), &digest.0);
+    }
+    parts.close();
+}
+
+/// The canonical text of a document. `event` is canonical text, `personal` names parts in canonical order.
+pub(crate) fn document<'p>(
+    event: &str,
+    partition: &str,
+    personal: impl IntoIterator<Item = (&'p str, Hash)>,
+    place: &Place<'_>,
+) -> String {
+    let mut out = String::with_capacity(event.len() + 1024);
+    let mut document = Object::open(&mut out);
+    push_content(&mut document, event, partition, personal);
+    place.push(&mut document);
+    document.close();
+    out
 }
 
 /// Appends bytes as a JSON string of lower-case hexadecimal digits.

@@ -92,7 +92,7 @@ pub use entry::{Entry, Recorder, parse_bulk};
 pub use fault::Fault;
 pub use forms::Mask;
 pub use hash::{Hash, NotHex, Salt};
-pub use link::{Chain, Head, Link};
+pub use link::{Chain, Head, Link, Prepared};
 pub use residue::Erased;
 pub use stored::{Corrupt, Stored};
 pub use timestamp::{NotATime, Timestamp};

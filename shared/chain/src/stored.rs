@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::cut;
-use crate::digest::{Document, entry_hash};
+use crate::digest::{self, Place, entry_hash};
 use crate::hash::{Hash, Salt};
 use crate::residue::{Part, personal};
 use crate::timestamp::Timestamp;
@@ -81,8 +81,8 @@ impl Stored {
         self.checked_document().map(drop)
     }
 
-    /// The document, after [`Stored::check`]; and the names of the erased parts.
-    pub(crate) fn checked_document(&self) -> Result<(String, Vec<String>), Corrupt> {
+    /// The document, after [`Stored::check`]; how many parts it names, and the names of the erased ones.
+    pub(crate) fn checked_document(&self) -> Result<(String, usize, Vec<String>), Corrupt> {
         let event = cut::members(&self.event).unwrap_or_default();
         let id = event.iter().find(|(name, _)| *name == "id");
         let id = id
@@ -109,18 +109,17 @@ impl Stored {
             .filter(|part| part.kept.is_none())
             .map(|part| part.name.to_owned())
             .collect();
-        Ok((document, erased))
+        Ok((document, parts.len(), erased))
     }
 
     pub(crate) fn document_of(&self, parts: &[Part<'_>]) -> String {
-        let document = Document {
-            event: &self.event,
-            partition: &self.partition,
+        let place = Place {
             previous: self.previous,
             received_at: self.received_at,
             seq: self.seq,
             tenant: &self.tenant,
         };
-        document.text(parts.iter().map(|part| (part.name, part.digest)))
+        let digests = parts.iter().map(|part| (part.name, part.digest));
+        digest::document(&self.event, &self.partition, digests, &place)
     }
 }

@@ -36,6 +36,8 @@ pub struct Verified<'a> {
     pub hash: Hash,
     pub received_at: Timestamp,
     pub document: &'a str,
+    /// How many personal parts the document names.
+    pub parts: usize,
     /// The tlog-proof that came with an evidence line; not verified here.
     pub proof: Option<&'a str>,
     /// Parts named in the document but not given: erased or withheld.
@@ -112,7 +114,7 @@ impl Verifier {
         self.position
             .follow(&place)
             .map_err(|(place, message)| wrong(place, message))?;
-        let (document, withheld) = row
+        let (document, parts, withheld) = row
             .checked_document()
             .map_err(|corrupt| wrong(corrupt.column, corrupt.message))?;
         self.document = document;
@@ -123,6 +125,7 @@ impl Verifier {
             hash: row.hash,
             received_at: row.received_at,
             document: &self.document,
+            parts,
             proof: None,
             withheld,
         })

@@ -2,7 +2,9 @@
 //! it has, and passes its answers on. Decides nothing itself, and never waits for a client.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::Connection;
@@ -41,7 +43,9 @@ pub(crate) struct Driver {
     answered: mpsc::UnboundedSender<Vec<Answered>>,
 }
 
-type Running = Pin<Box<dyn Future<Output = (Option<PgConnection>, Reply)> + Send>>;
+/// What a command left behind.
+type Ended = (Option<PgConnection>, Reply);
+type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 impl Driver {
     pub(crate) fn new(
@@ -80,7 +84,15 @@ impl Driver {
                 let command = self.lane.next(self.now());
                 running = command.map(|command| self.start(connection.take(), command));
             }
+            // Sends the statement: the database works on it while the answers are written.
+            let ended = poll_once(&mut running).await;
             self.answer();
+            if let Some((returned, reply)) = ended {
+                running = None;
+                connection = returned;
+                self.reply(reply);
+                continue;
+            }
             if !open && self.lane.is_idle() {
                 break;
             }
@@ -194,10 +206,20 @@ fn count(value: usize) -> f64 {
 }
 
 /// Pending for ever while nothing runs.
-async fn finish(running: &mut Option<Running>) -> (Option<PgConnection>, Reply) {
+async fn finish(running: &mut Option<Running>) -> Ended {
     match running {
         Some(running) => running.await,
         None => std::future::pending().await,
+    }
+}
+
+/// Goes on with what runs as far as that is possible now.
+async fn poll_once(running: &mut Option<Running>) -> Option<Ended> {
+    let running = running.as_mut()?;
+    let ended = poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await;
+    match ended {
+        Poll::Ready(ended) => Some(ended),
+        Poll::Pending => None,
     }
 }
 
@@ -207,7 +229,7 @@ async fn execute(
     options: PgConnectOptions,
     origin: String,
     command: Command,
-) -> (Option<PgConnection>, Reply) {
+) -> Ended {
     let name = command.name();
     let started = Instant::now();
     let outcome = match (command, connection) {

@@ -26,7 +26,7 @@ pub use command::{
 pub use heads::Heads;
 
 use crate::append::Error;
-use batch::Batch;
+use batch::{Batch, Linked};
 use clock::Clock;
 use pending::Pending;
 use queue::Queue;
@@ -54,6 +54,8 @@ pub struct Lane {
     held: Vec<i64>,
     last_error: Option<Arc<sqlx::Error>>,
     answers: Vec<(Ticket, Answer)>,
+    /// Requests whose entries are stored, with their batch; their receipts are still to be written.
+    won: Vec<(Batch, Vec<Linked>)>,
     lost_swaps: u64,
 }
 
@@ -123,6 +125,7 @@ impl Lane {
             held: Vec::new(),
             last_error: None,
             answers: Vec::new(),
+            won: Vec::new(),
             lost_swaps: 0,
         }
     }
@@ -139,9 +142,16 @@ impl Lane {
         }
     }
 
-    /// Answers that became due.
+    /// Answers that became due. Writing them takes as long as making a statement, so first ask for [`Lane::next`],
+    /// which the database waits for.
     pub fn take_answers(&mut self) -> Vec<(Ticket, Answer)> {
-        std::mem::take(&mut self.answers)
+        let mut answers = std::mem::take(&mut self.answers);
+        for (batch, linked) in self.won.drain(..) {
+            let receipts =
+                |linked: &Linked| (linked.pending.request.ticket, Ok(batch.receipts(linked)));
+            answers.extend(linked.iter().map(receipts));
+        }
+        answers
     }
 
     /// Entries not taken up yet.

@@ -7,6 +7,8 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::Busy;
+
 const PREFIX: &str = "veritrail";
 const POOLS: u16 = 8;
 
@@ -68,6 +70,8 @@ pub struct Settings {
     /// PEM; certificates are checked against these authorities too.
     pub authorities: Option<Vec<u8>>,
     pub pools: u16,
+    /// For whoever shares the machine with an embedded index.
+    pub busy: Busy,
 }
 
 /// As whom requests are made.
@@ -92,6 +96,7 @@ impl Settings {
             credentials: Credentials::None,
             authorities: None,
             pools: 8,
+            busy: Busy::default(),
         }
     }
 }
@@ -120,6 +125,7 @@ impl Config {
             credentials: self.credentials()?,
             authorities: authorities.transpose()?,
             pools: self.index_pools,
+            busy: Busy::default(),
         }))
     }
 

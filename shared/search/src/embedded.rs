@@ -1,10 +1,13 @@
 //! The index in this process: tantivy, a directory for each tenant. No other process may use the
 //! directory. Everything that blocks is done on threads for blocking work.
 
+mod boot;
 mod compile;
 mod count;
 mod directory;
+mod files;
 mod index;
+mod merging;
 mod page;
 mod schema;
 mod segments;
@@ -19,7 +22,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use query::Document;
 use tantivy::TantivyError;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use uuid::Uuid;
 
 use self::directory::Root;
@@ -27,7 +30,7 @@ use self::index::Index;
 use self::segments::Segments;
 use self::writers::Writers;
 use crate::{
-    Ask, Error, Hit, MAX_HITS, MAX_TOP, Placement, Refused, Search, Stats, StatsAsk, Which,
+    Ask, Busy, Error, Hit, MAX_HITS, MAX_TOP, Placement, Refused, Search, Stats, StatsAsk, Which,
 };
 
 /// A tenant, and the number of one of his indices.
@@ -44,6 +47,7 @@ pub(crate) struct Embedded(Arc<Inner>);
 
 struct Inner {
     root: Root,
+    busy: Busy,
     open: Mutex<HashMap<Key, Open>>,
     writers: Arc<Writers>,
     searches: Arc<Semaphore>,
@@ -64,10 +68,11 @@ impl fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    pub(crate) async fn open(path: PathBuf) -> Result<Self, Error> {
+    pub(crate) async fn open(path: PathBuf, busy: Busy) -> Result<Self, Error> {
         let root = blocking(move || Root::open(path).map_err(disk)).await?;
         let inner = Arc::new(Inner {
             root,
+            busy,
             open: Mutex::default(),
             writers: Arc::default(),
             searches: Arc::new(Semaphore::new(AT_ONCE)),
@@ -99,6 +104,12 @@ impl Embedded {
         .await
     }
 
+    async fn structure(&self) -> Result<OwnedMutexGuard<()>, Error> {
+        let structure = Arc::clone(&self.0.structure).lock_owned().await;
+        self.0.writers.check()?;
+        Ok(structure)
+    }
+
     /// Nobody writes to the tenant's indices while `work` goes on, and none of them is open after it.
     async fn alone<R: Send + 'static>(
         &self,
@@ -106,11 +117,11 @@ impl Embedded {
         work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         // One at a time also so that two never wait for each other's turns.
-        let structure = Arc::clone(&self.0.structure).lock_owned().await;
+        let structure = self.structure().await?;
         let numbers = self.with(move |inner| inner.numbers(tenant)).await?;
         let mut turns = Vec::new();
         for number in numbers {
-            turns.push(self.0.writers.turn((tenant, number)).await);
+            turns.push(self.0.writers.turn((tenant, number)).await?);
         }
         self.with(move |inner| {
             let _structure = structure;
@@ -156,7 +167,8 @@ impl Inner {
             return Err(Error::Missing);
         }
         // Two that open it at once make two readers, one of which is soon forgotten.
-        let index = Arc::new(Index::open(&path)?);
+        let files = self.root.files(&path).map_err(failed)?;
+        let index = Arc::new(Index::open(files)?);
         let mut opened = self.opened();
         if opened.len() >= MOST_OPEN {
             let oldest = opened.iter().min_by_key(|(_, open)| open.used);
@@ -178,7 +190,8 @@ impl Inner {
     fn begin(&self, tenant: Uuid, which: Which) -> Result<(), Error> {
         let directory = self.root.tenant(tenant);
         let number = directory.fresh().map_err(disk)?;
-        Index::create(&directory.path(number))?;
+        let files = self.root.files(&directory.path(number));
+        Index::create(files.map_err(failed)?)?;
         directory.set(which, number).map_err(disk)?;
         directory.sweep().map_err(disk)
     }
@@ -236,7 +249,7 @@ impl Search for Embedded {
         documents: &[Document],
     ) -> Result<Vec<Refused>, Error> {
         let number = self.with(move |inner| inner.number(tenant, which)).await?;
-        let mut turn = self.0.writers.turn((tenant, number)).await;
+        let mut turn = self.0.writers.turn((tenant, number)).await?;
         let documents = documents.to_vec();
         self.with(move |inner| {
             // It may have been switched or dropped while this call waited.
@@ -248,7 +261,7 @@ impl Search for Embedded {
             let index = inner.index(tenant, number)?;
             let mut writer = match turn.take() {
                 Some(writer) => writer,
-                None => index.writer()?,
+                None => index.writer(inner.busy.clone())?,
             };
             let refused = index.write(&mut writer, &documents)?;
             // Not after an error: what a failed commit left behind is dropped with its writer.
@@ -298,14 +311,14 @@ impl Search for Embedded {
     }
 
     async fn begin_rebuild(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
-        let structure = Arc::clone(&self.0.structure).lock_owned().await;
+        let structure = self.structure().await?;
         let next = self.with(move |inner| match inner.number(tenant, Which::Next) {
             Err(Error::Missing) => Ok(None),
             other => other.map(Some),
         });
         // A next index that is left behind goes, so nobody may write to it; the current one stays.
         let turn = match next.await? {
-            Some(number) => Some(self.0.writers.turn((tenant, number)).await),
+            Some(number) => Some(self.0.writers.turn((tenant, number)).await?),
             None => None,
         };
         self.with(move |inner| {
@@ -341,6 +354,17 @@ impl Search for Embedded {
 
     async fn ready(&self) -> Result<(), Error> {
         self.with(|inner| inner.root.check().map_err(disk)).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        let structure = Arc::clone(&self.0.structure).lock_owned().await;
+        self.0.writers.end().await;
+        self.with(move |inner| {
+            let flushed = inner.root.flush().map_err(disk);
+            drop(structure);
+            flushed
+        })
+        .await
     }
 }
 

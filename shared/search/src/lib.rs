@@ -3,6 +3,7 @@
 //! It is never believed: a hit is a pointer to an entry of the ledger, where the filter is checked
 //! again. It never knows who asks, and never learns a tenant's code.
 
+mod busy;
 mod config;
 mod embedded;
 mod error;
@@ -19,6 +20,7 @@ use chain::{Mask, Timestamp};
 use query::{Document, Filter, Keyword, Order};
 use uuid::Uuid;
 
+pub use busy::Busy;
 pub use config::{Config, Credentials, Settings};
 pub use error::Error;
 pub use histogram::{Histogram, Interval, MAX_BUCKETS, Zone};
@@ -48,7 +50,8 @@ pub trait Search: fmt::Debug + Send + Sync {
     /// was indexed is lost, and is answered by a rebuild.
     async fn create(&self, tenant: Uuid, placement: Placement) -> Result<(), Error>;
 
-    /// Durable when it returns. Of two documents of one entry the higher version stays, whatever
+    /// Written when it returns: it stays as long as the index does, and an index that may have lost
+    /// something is [`Error::Missing`] as a whole. Of two documents of one entry the higher version stays, whatever
     /// comes first; the same version again changes nothing. Documents that the index refuses for what
     /// they are come back, and all others are written; after an error any of them may be.
     async fn write(
@@ -82,6 +85,11 @@ pub trait Search: fmt::Debug + Send + Sync {
 
     /// Answers when the index could be asked.
     async fn ready(&self) -> Result<(), Error>;
+
+    /// Nothing is written any more after this, which waits for what is under way and for the disk.
+    async fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// The index that a URL names: `https://…` or `http://…`, an OpenSearch; `file:///…`, a directory that
@@ -93,7 +101,8 @@ pub async fn open(settings: Settings) -> Result<Arc<dyn Search>, Error> {
                 setting: "INDEX_URL",
                 message: "not the path of a directory".to_owned(),
             })?;
-            Ok(Arc::new(embedded::Embedded::open(path).await?))
+            let busy = settings.busy.clone();
+            Ok(Arc::new(embedded::Embedded::open(path, busy).await?))
         }
         "http" | "https" => Ok(Arc::new(
             Box::pin(opensearch::OpenSearch::open(&settings)).await?,

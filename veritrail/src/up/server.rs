@@ -164,10 +164,11 @@ async fn start(
         .await
         .context("cannot start auth-service")?;
     let places = Places::new(data.path(), url)?;
+    let busy = search::Busy::default();
     let search = if up.no_index {
         None
     } else {
-        Some(workers::search(&places).await?)
+        Some(workers::search(&places, busy.clone()).await?)
     };
     let config = log_service::Config {
         database_url: url.clone(),
@@ -205,6 +206,11 @@ async fn start(
         places: &places,
         search,
         feed: Access::from_ref(&log).feed().clone(),
+        busy,
+        appended: {
+            let log = log.clone();
+            Box::new(move || log.appended())
+        },
     });
     Ok(Services {
         auth,

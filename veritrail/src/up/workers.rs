@@ -3,17 +3,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use ledger::{Followed, Ledger};
 use queue::Queue;
-use search::Search;
+use search::{Busy, Search};
 use secrecy::{ExposeSecret as _, SecretString};
 use service::Shutdown;
 use service::status::Feed;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 use url::Url;
+
+use super::pace::Pace;
 
 /// Chains that are indexed, and exports that are written, at once.
 const AT_ONCE: u16 = 2;
@@ -63,6 +66,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) search: Option<Arc<dyn Search>>,
     /// Which tenants are in order.
     pub(crate) feed: Feed,
+    /// What the index is told.
+    pub(crate) busy: Busy,
+    /// How many entries were acknowledged so far.
+    pub(crate) appended: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 pub(crate) struct Workers {
@@ -83,12 +90,13 @@ impl Drop for Own {
 }
 
 /// The index, which log-service asks and the indexer writes.
-pub(crate) async fn search(places: &Places) -> anyhow::Result<Arc<dyn Search>> {
+pub(crate) async fn search(places: &Places, busy: Busy) -> anyhow::Result<Arc<dyn Search>> {
     let config = search::Config {
         index_url: Some(places.index.clone()),
         ..search::Config::default()
     };
-    let settings = config.settings()?.context("no index")?;
+    let mut settings = config.settings()?.context("no index")?;
+    settings.busy = busy;
     search::open(settings)
         .await
         .context("cannot open the index")
@@ -113,6 +121,8 @@ impl Workers {
             places,
             search,
             feed,
+            busy,
+            appended,
         } = wanted;
         let open = {
             let (database, origin) = (database.clone(), origin.to_owned());
@@ -124,7 +134,9 @@ impl Workers {
                 let indexer = match search {
                     Some(search) => {
                         let index_queue = queue::open(&index_queue).await?;
-                        Some(indexer(&database, search, index_queue)?)
+                        let pace = Pace::new(Instant::now(), appended(), busy);
+                        let rest = move |worked| pace.rest(Instant::now(), appended(), worked);
+                        Some(indexer(&database, search, index_queue, Box::new(rest))?)
                     }
                     None => None,
                 };
@@ -190,6 +202,7 @@ fn indexer(
     database: &SecretString,
     search: Arc<dyn Search>,
     queue: Arc<dyn Queue>,
+    rest: indexer_worker::Rest,
 ) -> anyhow::Result<indexer_worker::State> {
     let mut config = ledger::follow::Config::new(database.clone());
     config.connections = u32::from(AT_ONCE) * 2 + 2;
@@ -199,7 +212,8 @@ fn indexer(
         bytes: BULK_BYTES,
         ..indexer_worker::Settings::default()
     };
-    indexer_worker::State::new(Followed::new(config)?, search, Some(queue), settings)
+    let ledger = Followed::new(config)?;
+    indexer_worker::State::new(ledger, search, Some(queue), settings, Some(rest))
 }
 
 fn exporter(

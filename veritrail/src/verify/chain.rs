@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
         let generation = i64::from(self.chain.generation);
         let received_at = verified.received_at.to_string();
         let withheld = verified.withheld;
-        let personal = document_has_parts(verified.document);
+        let personal = verified.parts > 0;
         let expected = IdRow {
             id,
             partition: self.chain.partition.clone(),
@@ -320,15 +320,4 @@ impl<'a> Walk<'a> {
             .map(|told| self.found(told.seq, &told.place, told.message));
         Ok(told)
     }
-}
-
-/// Whether the document names personal parts.
-fn document_has_parts(document: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Document<'a> {
-        #[serde(borrow)]
-        personal: &'a serde_json::value::RawValue,
-    }
-    serde_json::from_str::<Document<'_>>(document)
-        .is_ok_and(|document| document.personal.get() != "{}")
 }

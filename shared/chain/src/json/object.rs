@@ -14,6 +14,11 @@ impl<'o> Object<'o> {
         Self { out, first: true }
     }
 
+    /// The rest of an object, of which `out` may have more than one member, or be what follows them.
+    pub(crate) fn go_on(out: &'o mut String) -> Self {
+        Self { out, first: false }
+    }
+
     /// Starts the next member; its value is to be appended to what this returns. `name` needs no escapes.
     pub(crate) fn member(&mut self, name: &str) -> &mut String {
         self.start();

@@ -124,6 +124,7 @@ impl Position {
             hash,
             received_at: place.received_at,
             document: line.document,
+            parts: document.personal.len(),
             proof: line.proof,
             withheld,
         })

@@ -136,10 +136,15 @@ impl Case {
         expected.sort_unstable();
 
         let mut by_row = Verifier::starting_at(chain.clone(), seq);
-        assert_eq!(by_row.row(stored).unwrap().withheld, expected);
+        let document: Value = serde_json::from_str(&stored.document().unwrap()).unwrap();
+        let named = document["personal"].as_object().unwrap().len();
+        let verified = by_row.row(stored).unwrap();
+        assert_eq!(verified.withheld, expected);
+        assert_eq!(verified.parts, named);
         let mut by_line = Verifier::starting_at(chain, seq);
         let verified = by_line.line(evidence.as_bytes()).unwrap();
         assert_eq!(verified.withheld, expected);
+        assert_eq!(verified.parts, named);
         assert_eq!(verified.hash.to_string(), self.hash);
         assert_eq!(verified.id, stored.id);
         assert_eq!(verified.document, self.fill(&self.document));

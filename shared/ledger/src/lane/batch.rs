@@ -89,12 +89,8 @@ impl Batch {
                     continue;
                 }
                 let request = &pending.request;
-                let link = head.link(
-                    &request.tenant.code,
-                    entry,
-                    request.salts[index],
-                    received_at,
-                );
+                let prepared = &request.prepared[index];
+                let link = head.link_prepared(&request.tenant.code, prepared, received_at);
                 let row = self.swap.rows.len();
                 rows[index] = Some((row, false));
                 own.insert(entry.id(), row);
@@ -157,10 +153,9 @@ impl Batch {
     }
 
     /// Entries of a request that are stored now and that a deferred request has too.
-    pub(super) fn found_for_deferred(&self, linked: &Linked) -> Vec<Found> {
+    pub(super) fn found_for_deferred(&self, linked: &Linked, deferred: &[Pending]) -> Vec<Found> {
         let tenant = linked.pending.key.tenant;
-        let wanted: HashSet<Uuid> = self
-            .deferred
+        let wanted: HashSet<Uuid> = deferred
             .iter()
             .filter(|pending| pending.key.tenant == tenant)
             .flat_map(|pending| pending.unknown().map(|(_, entry)| entry.id()))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{Entry, Hash, Head, Link, Salt, Stored, Timestamp};
+use chain::{Entry, Hash, Head, Link, Prepared, Stored, Timestamp};
 use uuid::Uuid;
 
 use crate::{Tenant, append};
@@ -28,8 +28,8 @@ pub struct Request {
     pub tenant: Tenant,
     pub partition: Arc<str>,
     pub entries: Arc<[Entry]>,
-    /// One for each entry, fresh.
-    pub salts: Arc<[Salt]>,
+    /// Of each entry, with a fresh salt.
+    pub prepared: Arc<[Prepared]>,
     pub admit: Arc<dyn Fn() -> bool + Send + Sync>,
     /// On the steady clock: the request is not tried again after this.
     pub deadline: Duration,

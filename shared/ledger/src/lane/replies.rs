@@ -104,25 +104,26 @@ impl Lane {
             }
         }
         let mut again = Vec::new();
-        let mut found = Vec::new();
+        let mut stored = Vec::with_capacity(batch.linked.len());
         for linked in std::mem::take(&mut batch.linked) {
             if won.contains(&linked.chain) {
-                let receipts = batch.receipts(&linked);
-                self.answers
-                    .push((linked.pending.request.ticket, Ok(receipts)));
-                if !batch.deferred.is_empty() {
-                    found.extend(batch.found_for_deferred(&linked));
-                }
+                stored.push(linked);
             } else {
                 again.push(linked.pending);
             }
         }
-        for pending in &mut batch.deferred {
-            for found in &found {
-                pending.learn(found);
+        let mut deferred = std::mem::take(&mut batch.deferred);
+        if !deferred.is_empty() {
+            let found = |linked| batch.found_for_deferred(linked, &deferred);
+            let found: Vec<Found> = stored.iter().flat_map(found).collect();
+            for pending in &mut deferred {
+                for found in &found {
+                    pending.learn(found);
+                }
             }
         }
-        let mut deferred = Group::new(batch.deferred);
+        self.won.push((batch, stored));
+        let mut deferred = Group::new(deferred);
         self.settle(&mut deferred);
         self.again(deferred.pendings, Vec::new());
         self.again(again, finds);

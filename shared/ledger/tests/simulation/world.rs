@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{Chain, Entry, Head, Salt, Timestamp};
+use chain::{Chain, Entry, Head, Prepared, Salt, Timestamp};
 use ledger::Tenant;
 use ledger::lane::{Command, Failure, Heads, Key, Lane, Now, Reply, Request, Ticket};
 
@@ -277,7 +277,12 @@ impl World {
             },
             partition: Arc::clone(&posted.key.partition),
             entries: Arc::clone(&posted.entries),
-            salts: Arc::clone(&posted.salts),
+            prepared: {
+                let salted = posted.entries.iter().zip(&*posted.salts);
+                salted
+                    .map(|(entry, salt)| Prepared::new(entry, *salt))
+                    .collect()
+            },
             admit: Arc::new(move || !shut_out),
             deadline: self.steady + Duration::from_millis(patience),
         };

@@ -7,27 +7,67 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tantivy::Directory;
+use tantivy::directory::MmapDirectory;
 use uuid::Uuid;
 
+use super::boot::Boot;
+use super::files::Unsynced;
 use crate::Which;
 
 /// Everything of the embedded index.
-#[derive(Debug)]
-pub(super) struct Root(PathBuf);
+pub(super) struct Root {
+    path: PathBuf,
+    boot: Boot,
+}
 
 impl Root {
-    /// Readable for its owner alone: words of personal parts are in it.
+    /// Readable for its owner alone: words of personal parts are in it. Empty when the machine went down since files
+    /// were written that nobody had flushed.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         private().recursive(true).create(&path)?;
-        Ok(Self(path))
+        let boot = Boot::of(&path)?;
+        let root = Self { path, boot };
+        if root.boot.lost {
+            tracing::warn!(
+                "the machine went down while the search index was in use: it is made anew"
+            );
+            root.forget()?;
+        }
+        root.boot.mark()?;
+        Ok(root)
+    }
+
+    fn forget(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                TenantDirectory(entry.path()).remove()?;
+            }
+        }
+        sync(&self.path)
     }
 
     pub(super) fn tenant(&self, tenant: Uuid) -> TenantDirectory {
-        TenantDirectory(self.0.join(tenant.simple().to_string()))
+        TenantDirectory(self.path.join(tenant.simple().to_string()))
+    }
+
+    /// The files of the index in that directory.
+    pub(super) fn files(&self, path: &Path) -> tantivy::Result<Box<dyn Directory>> {
+        Ok(if self.boot.is_marked() {
+            Box::new(Unsynced::open(path)?)
+        } else {
+            Box::new(MmapDirectory::open(path)?)
+        })
     }
 
     pub(super) fn check(&self) -> io::Result<()> {
-        fs::read_dir(&self.0).map(drop)
+        fs::read_dir(&self.path).map(drop)
+    }
+
+    /// Nothing is written after it.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.boot.flush()
     }
 }
 

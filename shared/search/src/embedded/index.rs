@@ -3,23 +3,23 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::Path;
 
 use query::Document;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::IndexWriterOptions;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet as _, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, Term};
+use tantivy::{
+    Directory, DocSet as _, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher,
+    TERMINATED, Term,
+};
 
 use super::failed;
+use super::merging::Merging;
 use super::schema::{CHAIN, Fields, SEQ, VERSION, chain, schema};
 use super::segments::index;
-use crate::{Error, Refused};
+use crate::{Busy, Error, Refused};
 
 /// Memory of a writer before it begins a segment of its own accord; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
-/// Segments with more documents are not merged any further, so that a page has to look at the newest
-/// segments only. Eight of just fewer make one of a million.
-const MERGED_BELOW: usize = 130_000;
 
 pub(super) struct Index {
     files: tantivy::Index,
@@ -28,19 +28,19 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn create(path: &Path) -> Result<(), Error> {
+    pub(super) fn create(files: Box<dyn Directory>) -> Result<(), Error> {
         let (schema, _) = schema();
-        tantivy::Index::create_in_dir(path, schema)
+        tantivy::Index::create(files, schema, IndexSettings::default())
             .map(drop)
             .map_err(failed)
     }
 
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(super) fn open(files: Box<dyn Directory>) -> Result<Self, Error> {
         let outdated = |error: tantivy::TantivyError| match error {
             tantivy::TantivyError::IoError(_) => failed(error),
             other => Error::Outdated(other.into()),
         };
-        let index = tantivy::Index::open_in_dir(path).map_err(outdated)?;
+        let index = tantivy::Index::open(files).map_err(outdated)?;
         let (schema, fields) = schema();
         if index.schema() != schema {
             return Err(Error::Outdated(anyhow::anyhow!("of another form")));
@@ -66,16 +66,14 @@ impl Index {
         self.reader.reload().map_err(failed)
     }
 
-    pub(super) fn writer(&self) -> Result<Writer, Error> {
+    pub(super) fn writer(&self, busy: Busy) -> Result<Writer, Error> {
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(WRITER_BYTES)
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
         let writer = self.files.writer_with_options(options).map_err(failed)?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_max_docs_before_merge(MERGED_BELOW);
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(Box::new(Merging::new(busy)));
         self.reader.reload().map_err(failed)?;
         Ok(Writer {
             ends: ends(&self.searcher()).map_err(failed)?,
@@ -83,7 +81,7 @@ impl Index {
         })
     }
 
-    /// Durable, and found, when it returns. After an error the writer is not used again.
+    /// Written, and found, when it returns. After an error the writer is not used again.
     pub(super) fn write(
         &self,
         writer: &mut Writer,

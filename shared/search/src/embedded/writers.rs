@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::Key;
 use super::index::Writer;
+use crate::Error;
 
 /// Writers that are open at once.
 const MOST: usize = 8;
@@ -22,6 +23,8 @@ pub(super) struct Writers {
 
 #[derive(Default)]
 struct Held {
+    /// Nobody is to write any more.
+    ended: bool,
     /// Indices that somebody writes to, or whose writer is being closed.
     busy: HashSet<Key>,
     warm: Vec<Warm>,
@@ -65,14 +68,50 @@ impl Writers {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// # Errors
+    /// The writers have ended.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.held().ended {
+            return Err(Error::Unavailable(anyhow::anyhow!("the index is closed")));
+        }
+        Ok(())
+    }
+
     /// Waits until nobody writes to the index, and a writer may be opened.
-    pub(super) async fn turn(self: &Arc<Self>, key: Key) -> Turn {
+    ///
+    /// # Errors
+    /// The writers have ended.
+    pub(super) async fn turn(self: &Arc<Self>, key: Key) -> Result<Turn, Error> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            self.check()?;
             if let Some(turn) = self.take(key) {
-                return turn;
+                return Ok(turn);
+            }
+            changed.await;
+        }
+    }
+
+    /// Nobody begins to write after this, and nobody writes when it returns. Merges are given up.
+    pub(super) async fn end(self: &Arc<Self>) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let (warm, quiet) = {
+                let mut held = self.held();
+                held.ended = true;
+                (std::mem::take(&mut held.warm), held.busy.is_empty())
+            };
+            // Which waits for the writers' threads.
+            let dropped = tokio::task::spawn_blocking(move || drop(warm));
+            if let Err(error) = dropped.await {
+                tracing::warn!(%error, "a writer of the search index failed");
+            }
+            if quiet {
+                return;
             }
             changed.await;
         }
@@ -80,7 +119,7 @@ impl Writers {
 
     fn take(self: &Arc<Self>, key: Key) -> Option<Turn> {
         let mut held = self.held();
-        if held.busy.contains(&key) {
+        if held.ended || held.busy.contains(&key) {
             return None;
         }
         let own = held.warm.iter().position(|warm| warm.key == key);

@@ -8,7 +8,10 @@
 mod contract;
 mod down;
 mod entries;
+#[cfg(target_os = "linux")]
+mod machine;
 mod measure;
+mod merging;
 mod opensearch;
 mod paging;
 mod pinned;
