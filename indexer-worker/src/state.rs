@@ -106,6 +106,10 @@ impl State {
         &self.inner.settings
     }
 
+    pub(crate) fn rests(&self) -> bool {
+        self.inner.rest.is_some()
+    }
+
     /// Rests, if that is wanted, after having worked for so long.
     pub(crate) async fn rest(&self, worked: Duration, shutdown: &Shutdown) {
         let Some(rest) = &self.inner.rest else { return };

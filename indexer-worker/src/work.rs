@@ -16,7 +16,7 @@ use crate::{State, VISIBLE, WRITTEN, rebuild};
 /// Bulks of one turn; then the other chains have theirs.
 const BULKS: usize = 16;
 /// Of a chain, on their way at the same time: while one is answered, the next one is made and sent. The cursor moves in
-/// their order.
+/// their order. Whoever rests between them has one.
 const WRITES: usize = 2;
 
 /// One turn of a chain, unless another worker has it.
@@ -102,7 +102,8 @@ async fn bring(
         write(state, &batch).await?;
         Ok::<_, Stopped>(batch.after)
     });
-    let mut written = pin!(written.buffered(WRITES));
+    let writes = if state.rests() { 1 } else { WRITES };
+    let mut written = pin!(written.buffered(writes));
     let mut left = behind.size;
     let mut started = Instant::now();
     while let Some(cursor) = written.next().await {

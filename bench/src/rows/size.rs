@@ -17,7 +17,7 @@ const BYTES: u64 = 1800;
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
     bench.room(bench.config.entries * BYTES, "--entries")?;
     let folder = bench.scratch.join("empty");
-    let empty = System::start(&bench.programs, &folder).await?;
+    let empty = System::start_with(&bench.programs, &folder, &["--no-index"]).await?;
     let mut measured = Ok(());
     for (ids, name, target) in [(Ids::V7, "v7", 0.9), (Ids::V4, "v4", 0.6)] {
         if measured.is_ok() {
@@ -37,7 +37,7 @@ async fn beside(
     target: f64,
 ) -> Result<()> {
     let folder = bench.scratch.join(format!("full-{name}"));
-    let full = System::start(&bench.programs, &folder).await?;
+    let full = System::start_with(&bench.programs, &folder, &["--no-index"]).await?;
     let measured = compare(bench, empty, &full, ids, name, target).await;
     let stopped = full.stop().await;
     std::fs::remove_dir_all(&folder)?;

@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use search::Busy;
 
-/// Entries a second from which on it gives way.
-const MANY: u128 = 4_000;
-/// Rest for each part of work.
-const RESTS: u32 = 3;
+/// From so many entries a second on it rests so many times as long as it worked.
+const RESTS: [(u128, u32); 2] = [(4_000, 7), (500, 3)];
 /// Between two looks at how many there are.
 const LOOK: Duration = Duration::from_millis(200);
 /// However long a bulk took.
@@ -25,7 +23,8 @@ pub(super) struct Pace {
 struct Seen {
     at: Instant,
     appended: u64,
-    many: bool,
+    /// Rest for each part of work.
+    rests: u32,
 }
 
 impl Pace {
@@ -34,7 +33,7 @@ impl Pace {
         let seen = Seen {
             at: now,
             appended,
-            many: false,
+            rests: 0,
         };
         Self {
             seen: Mutex::new(seen),
@@ -52,16 +51,18 @@ impl Pace {
             *seen = Seen {
                 at: now,
                 appended,
-                many: more * 1_000 >= MANY * passed.as_millis(),
+                rests: rests(more * 1_000 / passed.as_millis()),
             };
-            self.busy.set(seen.many);
+            self.busy.set(seen.rests > 0);
         }
-        if seen.many {
-            (worked * RESTS).min(LONGEST)
-        } else {
-            Duration::ZERO
-        }
+        (worked * seen.rests).min(LONGEST)
     }
+}
+
+/// For so many entries a second.
+fn rests(rate: u128) -> u32 {
+    let rests = RESTS.iter().find(|(from, _)| rate >= *from);
+    rests.map_or(0, |(_, rests)| *rests)
 }
 
 #[cfg(test)]
@@ -74,27 +75,13 @@ mod tests {
         let pace = Pace::new(start, 0, Busy::default());
         let worked = Duration::from_millis(100);
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(
-            pace.rest(at(100), 2_000, worked),
-            Duration::ZERO,
-            "too soon to tell"
-        );
-        assert_eq!(pace.rest(at(1_000), 4_000, worked), worked * RESTS);
-        assert_eq!(
-            pace.rest(at(1_100), 4_000, worked),
-            worked * RESTS,
-            "as was seen last"
-        );
-        assert_eq!(
-            pace.rest(at(2_000), 7_999, worked),
-            Duration::ZERO,
-            "few enough"
-        );
-        assert_eq!(pace.rest(at(3_000), 90_000, LONGEST), LONGEST);
-        assert_eq!(
-            pace.rest(at(9_000), 90_000, worked),
-            Duration::ZERO,
-            "it is over"
-        );
+        let rest = |millis, appended, worked| pace.rest(at(millis), appended, worked);
+        assert_eq!(rest(100, 2_000, worked), Duration::ZERO, "too soon to tell");
+        assert_eq!(rest(1_000, 4_000, worked), worked * 7);
+        assert_eq!(rest(1_100, 4_000, worked), worked * 7, "as was seen last");
+        assert_eq!(rest(2_000, 7_999, worked), worked * 3, "not quite as many");
+        assert_eq!(rest(3_000, 8_498, worked), Duration::ZERO, "few enough");
+        assert_eq!(rest(4_000, 90_000, LONGEST), LONGEST);
+        assert_eq!(rest(9_000, 90_000, worked), Duration::ZERO, "it is over");
     }
 }

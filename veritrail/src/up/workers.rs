@@ -21,9 +21,6 @@ use super::pace::Pace;
 /// Chains that are indexed, and exports that are written, at once.
 const AT_ONCE: u16 = 2;
 
-/// Of one bulk. Each is flushed to the same disk that appends wait for, so there are few large ones.
-const BULK_ENTRIES: u32 = 5_000;
-const BULK_BYTES: u64 = 8 << 20;
 /// Niceness of the workers' threads: about a tenth of a core that others want as well.
 #[cfg(target_os = "linux")]
 const GIVEN_WAY: i32 = 10;
@@ -208,8 +205,6 @@ fn indexer(
     config.connections = u32::from(AT_ONCE) * 2 + 2;
     let settings = indexer_worker::Settings {
         at_once: AT_ONCE.into(),
-        rows: BULK_ENTRIES,
-        bytes: BULK_BYTES,
         ..indexer_worker::Settings::default()
     };
     let ledger = Followed::new(config)?;

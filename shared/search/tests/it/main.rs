@@ -10,7 +10,6 @@ mod down;
 mod entries;
 #[cfg(target_os = "linux")]
 mod machine;
-mod measure;
 mod merging;
 mod opensearch;
 mod paging;
