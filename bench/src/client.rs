@@ -13,6 +13,9 @@ use crate::system::Login;
 /// Until somebody who may not wait asks again.
 const BUSY: Duration = Duration::from_millis(100);
 
+/// The server closes what is idle for 10 s, and a thread that fills tables does not notice that in time.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// An address of Veritrail.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -36,7 +39,10 @@ impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             base: format!("http://{address}"),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder()
+                .pool_idle_timeout(IDLE)
+                .build()
+                .expect("a client needs nothing"),
         }
     }
 
