@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use search::Busy;
 
 /// From so many entries a second on it rests so many times as long as it worked.
-const RESTS: [(u128, u32); 2] = [(4_000, 7), (500, 3)];
+const RESTS: [(u128, u32); 2] = [(4_000, 7), (1_500, 3)];
 /// Between two looks at how many there are.
 const LOOK: Duration = Duration::from_millis(200);
 /// However long a bulk took.
