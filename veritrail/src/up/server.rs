@@ -142,22 +142,7 @@ async fn start(
     let url = &installation.database.url;
     log_service::migrate(url).await?;
     let issuer = base.as_str().trim_end_matches('/').to_owned();
-    let config = auth_service::Config {
-        database_url: url.clone(),
-        secret_file: installation.secret.clone(),
-        internal_secret: None,
-        internal_secret_file: None,
-        issuer: issuer.clone(),
-        log_url: inner.clone(),
-        invite_url: None,
-        signing_algorithm: auth_service::Algorithm::EdDsa,
-        key_lead_seconds: 300,
-        database_connections: 10,
-        password_threads: None,
-        password_queue: 64,
-        trusted_proxies: Vec::new(),
-        password_memory_kib: 19_456,
-    };
+    let config = auth(installation, &issuer, inner);
     first_start::bootstrap(data, installation, &config).await?;
     let after = Shutdown::new();
     let auth = auth_service::State::start(config)
@@ -218,6 +203,26 @@ async fn start(
         workers: workers.await.context("cannot start the workers")?,
         after,
     })
+}
+
+/// How auth-service is run here.
+fn auth(installation: &Installation, issuer: &str, inner: &Url) -> auth_service::Config {
+    auth_service::Config {
+        database_url: installation.database.url.clone(),
+        secret_file: installation.secret.clone(),
+        internal_secret: None,
+        internal_secret_file: None,
+        issuer: issuer.to_owned(),
+        log_url: inner.clone(),
+        invite_url: None,
+        signing_algorithm: auth_service::Algorithm::EdDsa,
+        key_lead_seconds: 300,
+        database_connections: 10,
+        password_threads: None,
+        password_queue: 64,
+        trusted_proxies: Vec::new(),
+        password_memory_kib: 19_456,
+    }
 }
 
 fn router(services: Services) -> (axum::Router, Workers) {

@@ -27,7 +27,7 @@ async fn segments_are_merged_when_there_is_time() {
             }
         }
     };
-    let limit = std::time::Duration::from_secs(60);
+    let limit = std::time::Duration::from_mins(1);
     tokio::time::timeout(limit, merged).await.expect("merged");
     world.end().await;
 }
