@@ -82,6 +82,13 @@ impl Marks {
         }
     }
 
+    /// What was marked while nobody looked is not to wait for the next mark.
+    fn look_again(&self) {
+        if !self.held().is_empty() {
+            self.changed.notify_one();
+        }
+    }
+
     /// Whether a refresh would show nobody the newest entries.
     fn are_far(&self) -> bool {
         self.held().values().all(|mark| mark.left >= FAR)
@@ -130,7 +137,7 @@ pub(crate) async fn run(state: &State, shutdown: &Shutdown) {
         tokio::select! {
             () = shutdown.wait() => return,
             () = near(state.marks()) => {}
-            () = tokio::time::sleep_until(began + FAR_PACE) => {}
+            () = tokio::time::sleep_until(began + FAR_PACE) => state.marks().look_again(),
         }
     }
 }
@@ -221,4 +228,39 @@ async fn advance(state: &State, follower: &str, marks: impl Iterator<Item = &Mar
         }
     }
     true
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it says"
+)]
+mod tests {
+    use chain::Timestamp;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn cursor() -> Cursor {
+        Cursor {
+            tenant: Uuid::from_u128(1),
+            partition: "default".to_owned(),
+            generation: 1,
+            next: 7,
+            received_at: Timestamp::FIRST,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chain_far_behind_is_looked_at_late_and_without_another_mark() {
+        let marks = Marks::default();
+        marks.written(cursor(), 0, FAR);
+        assert!(timeout(FAR_PACE, near(&marks)).await.is_err(), "late");
+        marks.look_again();
+        timeout(FAR_PACE, marks.changed.notified()).await.unwrap();
+
+        marks.written(cursor(), 0, FAR - 1);
+        timeout(FAR_PACE, near(&marks)).await.unwrap();
+        timeout(FAR_PACE, marks.changed.notified()).await.unwrap();
+    }
 }
