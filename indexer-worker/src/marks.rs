@@ -231,10 +231,6 @@ async fn advance(state: &State, follower: &str, marks: impl Iterator<Item = &Mar
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test stops at the first thing that is not as it says"
-)]
 mod tests {
     use chain::Timestamp;
     use tokio::time::timeout;
