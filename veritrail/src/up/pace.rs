@@ -1,8 +1,7 @@
 //! How the indexer of the one process gives way: while many entries are appended it rests longer than it works, and
 //! falls behind. What is appended must not wait for the index; the index catches up when there is less to do.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use search::Busy;

@@ -43,9 +43,12 @@ impl Boot {
     pub(super) fn mark(&self) -> io::Result<()> {
         match &self.id {
             Some(id) => {
-                let mut file = File::create(&self.mark)?;
+                // A kill half-way leaves the mark that was there, which may be as good.
+                let beside = self.mark.with_extension("new");
+                let mut file = File::create(&beside)?;
                 file.write_all(id.as_bytes())?;
                 file.sync_all()?;
+                fs::rename(&beside, &self.mark)?;
             }
             None => remove(&self.mark)?,
         }
