@@ -236,14 +236,20 @@ impl Report {
         let Some(file) = file else {
             return Ok(());
         };
-        let page = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        let parts = page
-            .split_once(BEGIN)
-            .and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
-        let (head, tail) = parts.with_context(|| format!("{} has no {BEGIN}", file.display()))?;
+        let (head, tail) = around(file)?;
         std::fs::write(file, format!("{head}{BEGIN}\n{text}\n{END}{tail}"))?;
         Ok(())
     }
+}
+
+/// What stands before and behind the markers of a file, which must have them.
+pub(crate) fn around(file: &Path) -> Result<(String, String)> {
+    let page = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let parts = page
+        .split_once(BEGIN)
+        .and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.with_context(|| format!("{} has no {BEGIN}", file.display()))?;
+    Ok((head.to_owned(), tail.to_owned()))
 }
 
 /// A line for whoever waits.

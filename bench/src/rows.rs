@@ -30,7 +30,7 @@ use crate::check::Trail;
 use crate::config::{Config, Row};
 use crate::cpu::{self, Watch};
 use crate::load::{self, Load, Measured};
-use crate::report::{Outcome, Report, Round, progress};
+use crate::report::{Outcome, Report, Round, around, progress};
 use crate::system::System;
 use crate::template::{Ids, Into, Template};
 
@@ -53,6 +53,10 @@ struct Bench<'a> {
 
 /// Measures what the configuration asks for.
 pub(crate) async fn run(config: &Config) -> Result<()> {
+    // Not after hours, when there is something to write.
+    if let Some(file) = &config.markdown {
+        around(file)?;
+    }
     let own = std::env::current_exe().context("where this program is")?;
     let beside = own
         .parent()

@@ -52,11 +52,12 @@ fn check(name: &'static str, state: State, detail: impl Into<String>) -> Check {
 
 pub(crate) async fn run(config: config::Doctor, output: Output) -> anyhow::Result<ExitCode> {
     let mut checks = vec![check("version", State::Good, env!("CARGO_PKG_VERSION"))];
-    checks.extend(data(&config));
+    let running = is_running(&config);
+    checks.extend(data(&config, running));
     checks.push(postgres(&config).await);
     let address = durable::read(&config.data.join("address"))?;
     let address = address.and_then(|text| Url::parse(String::from_utf8_lossy(&text).trim()).ok());
-    checks.push(port(&config, address.as_ref()));
+    checks.push(port(&config, address.as_ref().filter(|_| running)));
     let place = Place::named(&config.connection.profile)?;
     let profile = place.read();
     let server = config.connection.server.clone();
@@ -98,8 +99,13 @@ pub(crate) async fn run(config: config::Doctor, output: Output) -> anyhow::Resul
     })
 }
 
+/// Whether a `veritrail up` holds the data directory.
+fn is_running(config: &config::Doctor) -> bool {
+    fs::File::open(config.data.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err())
+}
+
 /// The data directory: there, private, with room.
-fn data(config: &config::Doctor) -> Vec<Check> {
+fn data(config: &config::Doctor, running: bool) -> Vec<Check> {
     let path = &config.data;
     if !path.exists() {
         return vec![check(
@@ -110,8 +116,7 @@ fn data(config: &config::Doctor) -> Vec<Check> {
     }
     let mut checks = Vec::new();
     let holder = fs::read_to_string(path.join("lock")).unwrap_or_default();
-    let held = fs::File::open(path.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err());
-    let state = if held {
+    let state = if running {
         holder.trim().to_owned()
     } else {
         "not running".to_owned()
@@ -153,17 +158,14 @@ async fn postgres(config: &config::Doctor) -> Check {
     }
 }
 
-/// Whether `up` could listen, or does.
-fn port(config: &config::Doctor, address: Option<&Url>) -> Check {
+/// Whether `up` could listen, or where it does.
+fn port(config: &config::Doctor, running: Option<&Url>) -> Check {
+    if let Some(address) = running {
+        return check("port", State::Good, format!("`veritrail up` has {address}"));
+    }
     let listen = config.listen;
     match TcpListener::bind(listen) {
         Ok(_) => check("port", State::Good, format!("{listen} is free")),
-        Err(_)
-            if address
-                .is_some_and(|address| address.port_or_known_default() == Some(listen.port())) =>
-        {
-            check("port", State::Good, format!("{listen} is `veritrail up`'s"))
-        }
         Err(error) => check(
             "port",
             State::Bad,

@@ -7,17 +7,17 @@ mod count;
 mod directory;
 mod files;
 mod index;
+mod indices;
 mod merging;
 mod page;
 mod schema;
 mod segments;
 mod writers;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use query::Document;
@@ -26,39 +26,25 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 use uuid::Uuid;
 
 use self::directory::Root;
-use self::index::Index;
-use self::segments::Segments;
+use self::indices::Indices;
 use self::writers::Writers;
-use crate::{
-    Ask, Busy, Error, Hit, MAX_HITS, MAX_TOP, Placement, Refused, Search, Stats, StatsAsk, Which,
-};
+use crate::{Ask, Busy, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
 
 /// A tenant, and the number of one of his indices.
 type Key = (Uuid, u64);
 
-/// Indices that are open for reading at once.
-const MOST_OPEN: usize = 128;
-const IDLE: Duration = Duration::from_mins(10);
+/// Between two looks at what nobody uses.
 const REST: Duration = Duration::from_secs(30);
 /// Searches that work at once; more wait.
 const AT_ONCE: usize = 16;
 
-pub(crate) struct Embedded(Arc<Inner>);
-
-struct Inner {
-    root: Root,
-    busy: Busy,
-    open: Mutex<HashMap<Key, Open>>,
+pub(crate) struct Embedded {
+    indices: Arc<Indices>,
     writers: Arc<Writers>,
     searches: Arc<Semaphore>,
     /// Held while indices are made, switched or removed: by the work itself, which goes on when nobody
     /// waits for it any more.
     structure: Arc<tokio::sync::Mutex<()>>,
-}
-
-struct Open {
-    index: Arc<Index>,
-    used: Instant,
 }
 
 impl fmt::Debug for Embedded {
@@ -70,43 +56,42 @@ impl fmt::Debug for Embedded {
 impl Embedded {
     pub(crate) async fn open(path: PathBuf, busy: Busy) -> Result<Self, Error> {
         let root = blocking(move || Root::open(path).map_err(disk)).await?;
-        let inner = Arc::new(Inner {
-            root,
-            busy,
-            open: Mutex::default(),
+        let embedded = Self {
+            indices: Arc::new(Indices::new(root, busy)),
             writers: Arc::default(),
             searches: Arc::new(Semaphore::new(AT_ONCE)),
             structure: Arc::default(),
-        });
-        tokio::spawn(rest(Arc::downgrade(&inner)));
-        Ok(Self(inner))
+        };
+        let indices = Arc::downgrade(&embedded.indices);
+        tokio::spawn(rest(indices, Arc::downgrade(&embedded.writers)));
+        Ok(embedded)
     }
 
     /// On a thread that may block.
     async fn with<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
+        work: impl FnOnce(&Indices) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
-        let inner = Arc::clone(&self.0);
-        blocking(move || work(&inner)).await
+        let indices = Arc::clone(&self.indices);
+        blocking(move || work(&indices)).await
     }
 
     async fn search<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
+        work: impl FnOnce(&Indices) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         // Never closed; kept also when nobody waits for the answer any more.
-        let place = Arc::clone(&self.0.searches).acquire_owned().await;
-        self.with(move |inner| {
+        let place = Arc::clone(&self.searches).acquire_owned().await;
+        self.with(move |indices| {
             let _place = place;
-            work(inner)
+            work(indices)
         })
         .await
     }
 
     async fn structure(&self) -> Result<OwnedMutexGuard<()>, Error> {
-        let structure = Arc::clone(&self.0.structure).lock_owned().await;
-        self.0.writers.check()?;
+        let structure = Arc::clone(&self.structure).lock_owned().await;
+        self.writers.check()?;
         Ok(structure)
     }
 
@@ -114,128 +99,34 @@ impl Embedded {
     async fn alone<R: Send + 'static>(
         &self,
         tenant: Uuid,
-        work: impl FnOnce(&Inner) -> Result<R, Error> + Send + 'static,
+        work: impl FnOnce(&Indices) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         // One at a time also so that two never wait for each other's turns.
         let structure = self.structure().await?;
-        let numbers = self.with(move |inner| inner.numbers(tenant)).await?;
+        let numbers = self.with(move |indices| indices.numbers(tenant)).await?;
         let mut turns = Vec::new();
         for number in numbers {
-            turns.push(self.0.writers.turn((tenant, number)).await?);
+            turns.push(self.writers.turn((tenant, number)).await?);
         }
-        self.with(move |inner| {
+        self.with(move |indices| {
             let _structure = structure;
             for turn in &mut turns {
                 turn.close();
             }
-            let done = work(inner);
-            inner.opened().retain(|(of, _), _| *of != tenant);
+            let done = work(indices);
+            indices.close(tenant);
             done
         })
         .await
     }
 }
 
-impl Inner {
-    fn opened(&self) -> MutexGuard<'_, HashMap<Key, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn number(&self, tenant: Uuid, which: Which) -> Result<u64, Error> {
-        let number = self.root.tenant(tenant).number(which).map_err(disk)?;
-        number.ok_or(Error::Missing)
-    }
-
-    fn numbers(&self, tenant: Uuid) -> Result<Vec<u64>, Error> {
-        let directory = self.root.tenant(tenant);
-        let mut numbers = Vec::new();
-        for which in [Which::Current, Which::Next] {
-            numbers.extend(directory.number(which).map_err(disk)?);
-        }
-        Ok(numbers)
-    }
-
-    /// The index, opened unless it is.
-    fn index(&self, tenant: Uuid, number: u64) -> Result<Arc<Index>, Error> {
-        let key = (tenant, number);
-        if let Some(open) = self.opened().get_mut(&key) {
-            open.used = Instant::now();
-            return Ok(Arc::clone(&open.index));
-        }
-        let path = self.root.tenant(tenant).path(number);
-        if !path.is_dir() {
-            return Err(Error::Missing);
-        }
-        // Two that open it at once make two readers, one of which is soon forgotten.
-        let files = self.root.files(&path).map_err(failed)?;
-        let index = Arc::new(Index::open(files)?);
-        let mut opened = self.opened();
-        if opened.len() >= MOST_OPEN {
-            let oldest = opened.iter().min_by_key(|(_, open)| open.used);
-            if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                opened.remove(&oldest);
-            }
-        }
-        let open = opened.entry(key).or_insert_with(|| Open {
-            index,
-            used: Instant::now(),
-        });
-        Ok(Arc::clone(&open.index))
-    }
-
-    fn current(&self, tenant: Uuid) -> Result<Arc<Index>, Error> {
-        self.index(tenant, self.number(tenant, Which::Current)?)
-    }
-
-    fn begin(&self, tenant: Uuid, which: Which) -> Result<(), Error> {
-        let directory = self.root.tenant(tenant);
-        let number = directory.fresh().map_err(disk)?;
-        let files = self.root.files(&directory.path(number));
-        Index::create(files.map_err(failed)?)?;
-        directory.set(which, number).map_err(disk)?;
-        directory.sweep().map_err(disk)
-    }
-
-    fn find(&self, tenant: Uuid, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
-        let index = self.current(tenant)?;
-        let query = compile::compile(index.fields, ask.filter, ask.windows, ask.mask);
-        let Some(query) = query.map_err(failed)? else {
-            return Ok(Vec::new());
-        };
-        let searcher = index.searcher();
-        let segments = Segments::new(&searcher, &*query, ask.filter, ask.windows);
-        let limit = ask.limit.clamp(1, MAX_HITS);
-        page::page(
-            &segments.map_err(failed)?,
-            ask.order,
-            limit,
-            ask.after.as_ref(),
-        )
-    }
-
-    fn stats(&self, tenant: Uuid, ask: &StatsAsk<'_>) -> Result<Stats, Error> {
-        let index = self.current(tenant)?;
-        let bounds = (ask.filter.from(), ask.filter.to());
-        let query = compile::compile(index.fields, ask.filter, ask.windows, ask.mask);
-        let Some(query) = query.map_err(failed)? else {
-            let edges = ask.histogram.as_ref().map(|h| h.between(bounds, None));
-            let edges = edges.transpose()?.unwrap_or_default();
-            return Ok(Stats::none(&edges));
-        };
-        let searcher = index.searcher();
-        let segments = Segments::new(&searcher, &*query, ask.filter, ask.windows);
-        let segments = segments.map_err(failed)?;
-        let edges = count::edges(&segments, ask.histogram.as_ref(), bounds)?;
-        count::count(&segments, ask.top.clamp(1, MAX_TOP), &edges)
-    }
-}
-
 #[async_trait]
 impl Search for Embedded {
     async fn create(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
-        self.alone(tenant, move |inner| {
-            match inner.number(tenant, Which::Current) {
-                Err(Error::Missing) => inner.begin(tenant, Which::Current),
+        self.alone(tenant, move |indices| {
+            match indices.number(tenant, Which::Current) {
+                Err(Error::Missing) => indices.begin(tenant, Which::Current),
                 other => other.map(drop),
             }
         })
@@ -248,20 +139,22 @@ impl Search for Embedded {
         which: Which,
         documents: &[Document],
     ) -> Result<Vec<Refused>, Error> {
-        let number = self.with(move |inner| inner.number(tenant, which)).await?;
-        let mut turn = self.0.writers.turn((tenant, number)).await?;
+        let number = self
+            .with(move |indices| indices.number(tenant, which))
+            .await?;
+        let mut turn = self.writers.turn((tenant, number)).await?;
         let documents = documents.to_vec();
-        self.with(move |inner| {
+        self.with(move |indices| {
             // It may have been switched or dropped while this call waited.
-            if inner.number(tenant, which)? != number {
+            if indices.number(tenant, which)? != number {
                 return Err(Error::Unavailable(anyhow::anyhow!(
                     "the index was switched"
                 )));
             }
-            let index = inner.index(tenant, number)?;
+            let index = indices.index(tenant, number)?;
             let mut writer = match turn.take() {
                 Some(writer) => writer,
-                None => index.writer(inner.busy.clone())?,
+                None => index.writer(indices.busy.clone())?,
             };
             let refused = index.write(&mut writer, &documents)?;
             // Not after an error: what a failed commit left behind is dropped with its writer.
@@ -273,14 +166,14 @@ impl Search for Embedded {
 
     async fn refresh(&self, tenant: Uuid) -> Result<(), Error> {
         // A write is found when it returns, unless the index was closed and opened meanwhile.
-        self.with(move |inner| inner.current(tenant)?.refresh())
+        self.with(move |indices| indices.current(tenant)?.refresh())
             .await
     }
 
     async fn find(&self, tenant: Uuid, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
         let (filter, windows) = (ask.filter.clone(), ask.windows.to_vec());
         let (mask, order, limit, after) = (ask.mask, ask.order, ask.limit, ask.after.clone());
-        self.search(move |inner| {
+        self.search(move |indices| {
             let ask = Ask {
                 filter: &filter,
                 windows: &windows,
@@ -289,7 +182,7 @@ impl Search for Embedded {
                 limit,
                 after,
             };
-            inner.find(tenant, &ask)
+            indices.find(tenant, &ask)
         })
         .await
     }
@@ -297,7 +190,7 @@ impl Search for Embedded {
     async fn stats(&self, tenant: Uuid, ask: &StatsAsk<'_>) -> Result<Stats, Error> {
         let (filter, windows) = (ask.filter.clone(), ask.windows.to_vec());
         let (mask, top, histogram) = (ask.mask, ask.top, ask.histogram.clone());
-        self.search(move |inner| {
+        self.search(move |indices| {
             let ask = StatsAsk {
                 filter: &filter,
                 windows: &windows,
@@ -305,39 +198,39 @@ impl Search for Embedded {
                 top,
                 histogram,
             };
-            inner.stats(tenant, &ask)
+            indices.stats(tenant, &ask)
         })
         .await
     }
 
     async fn begin_rebuild(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
         let structure = self.structure().await?;
-        let next = self.with(move |inner| match inner.number(tenant, Which::Next) {
+        let next = self.with(move |indices| match indices.number(tenant, Which::Next) {
             Err(Error::Missing) => Ok(None),
             other => other.map(Some),
         });
         // A next index that is left behind goes, so nobody may write to it; the current one stays.
         let turn = match next.await? {
-            Some(number) => Some(self.0.writers.turn((tenant, number)).await?),
+            Some(number) => Some(self.writers.turn((tenant, number)).await?),
             None => None,
         };
-        self.with(move |inner| {
+        self.with(move |indices| {
             let _structure = structure;
             if let Some(mut turn) = turn {
                 turn.close();
             }
-            inner.begin(tenant, Which::Next)
+            indices.begin(tenant, Which::Next)
         })
         .await
     }
 
     async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
-        self.alone(tenant, move |inner| {
-            match inner.number(tenant, Which::Next) {
+        self.alone(tenant, move |indices| {
+            match indices.number(tenant, Which::Next) {
                 Err(Error::Missing) => return Ok(()),
                 other => other?,
             };
-            let directory = inner.root.tenant(tenant);
+            let directory = indices.root.tenant(tenant);
             directory.switch().map_err(disk)?;
             // Searches that began before hold their files open.
             directory.sweep().map_err(disk)
@@ -346,21 +239,22 @@ impl Search for Embedded {
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
-        self.alone(tenant, move |inner| {
-            inner.root.tenant(tenant).remove().map_err(disk)
+        self.alone(tenant, move |indices| {
+            indices.root.tenant(tenant).remove().map_err(disk)
         })
         .await
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        self.with(|inner| inner.root.check().map_err(disk)).await
+        self.with(|indices| indices.root.check().map_err(disk))
+            .await
     }
 
     async fn close(&self) -> Result<(), Error> {
-        let structure = Arc::clone(&self.0.structure).lock_owned().await;
-        self.0.writers.end().await;
-        self.with(move |inner| {
-            let flushed = inner.root.flush().map_err(disk);
+        let structure = Arc::clone(&self.structure).lock_owned().await;
+        self.writers.end().await;
+        self.with(move |indices| {
+            let flushed = indices.root.flush().map_err(disk);
             drop(structure);
             flushed
         })
@@ -369,13 +263,15 @@ impl Search for Embedded {
 }
 
 /// Closes what nobody uses, as long as the index is there.
-async fn rest(inner: Weak<Inner>) {
+async fn rest(indices: Weak<Indices>, writers: Weak<Writers>) {
     let mut ticks = tokio::time::interval(REST);
     loop {
         ticks.tick().await;
-        let Some(inner) = inner.upgrade() else { return };
-        inner.writers.rest();
-        inner.opened().retain(|_, open| open.used.elapsed() < IDLE);
+        let (Some(indices), Some(writers)) = (indices.upgrade(), writers.upgrade()) else {
+            return;
+        };
+        writers.rest();
+        indices.rest();
     }
 }
 

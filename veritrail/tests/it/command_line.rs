@@ -82,8 +82,15 @@ fn the_sample_is_imported_once_and_proved() {
         .unwrap();
     assert_eq!(default["entries"], 1933);
     assert_eq!(default["hash"], head["partitions"][0]["hash"]);
-    place.run(&["doctor"]).good();
+    // Whoever has another port is in nobody's way while it runs, but in that of the next start.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let doctor = place.run(&["doctor", "--listen", &taken]).good();
+    assert!(doctor.out.contains(&up.address), "{}", doctor.out);
     assert_eq!(up.interrupt(), 0);
+    let doctor = place.run(&["doctor", "--listen", &taken]);
+    assert_eq!(doctor.code, 2);
+    assert!(doctor.out.contains(&taken), "{}", doctor.out);
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl Block {
         let Bits {
             quotes,
             backslashes,
+            control,
         } = Bits::of(block);
         let starts = starts(backslashes & !escaped);
         let closing = quotes & !(starts << 1 | escaped);
@@ -112,7 +113,7 @@ impl Block {
         let (end, last) = (end as usize, matches!(from[PLACES], b'"' | b'\\'));
         let unknown = (starts << 1) & !(quotes | backslashes) != 0;
         let unknown_last = starts >> (PLACES - 1) == 1 && !last;
-        let control = has_control(block) && block[..end].iter().any(|byte| *byte < 0x20);
+        let control = control && block[..end].iter().any(|byte| *byte < 0x20);
         (!unknown && !unknown_last && !control).then_some(Self { starts, end, ends })
     }
 
@@ -176,15 +177,6 @@ fn copy(from: &[u8; WINDOW], start: usize, to: &mut [u8; WINDOW], at: usize, len
     if length > RUN {
         to[RUN..].copy_from_slice(&from[RUN..]);
     }
-}
-
-#[inline]
-fn has_control(block: &[u8; PLACES]) -> bool {
-    // Without an early end, so that sixteen bytes are compared at once.
-    block
-        .iter()
-        .fold(0, |any, byte| any | u8::from(*byte < 0x20))
-        != 0
 }
 
 #[cfg(test)]

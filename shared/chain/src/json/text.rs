@@ -2,35 +2,25 @@
 
 use std::cmp::Ordering;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
+use wide::u8x16;
+
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Bytes looked at together: two words, so that neither waits for the other.
+const LAST_CONTROL: u8 = 0x1f;
+
+/// Bytes looked at together.
 pub(crate) const CHUNK: usize = 16;
 
 /// How many bytes at the start of `chunk` are plain characters of a JSON string: no quote, no backslash, no control
 /// character.
 #[inline]
 pub(crate) fn plain(chunk: [u8; CHUNK]) -> usize {
-    let (low, high) = chunk.split_at(8);
-    let [low, high] = [low, high].map(|half| special(half.try_into().expect("eight bytes")));
-    let bits = if low == 0 {
-        64 + high.trailing_zeros()
-    } else {
-        low.trailing_zeros()
-    };
-    bits as usize / 8
-}
-
-/// The high bit of each byte that is no plain character. Above the lowest such byte there may be false ones, never
-/// below, and the lowest is all that counts.
-fn special(bytes: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(bytes);
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quote = zero(word ^ (ONES * 0x22));
-    let backslash = zero(word ^ (ONES * 0x5c));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote | backslash | control) & HIGH
+    let bytes = u8x16::new(chunk);
+    let are = |byte| bytes.simd_eq(u8x16::splat(byte));
+    let control = bytes.min(u8x16::splat(LAST_CONTROL)).simd_eq(bytes);
+    let special = are(b'"') | are(b'\\') | control;
+    // A bit behind them for a chunk without any.
+    (special.to_bitmask() | 1 << CHUNK).trailing_zeros() as usize
 }
 
 /// Index of the first byte at or after `from` that ends a run of plain characters; `bytes.len()` when there is none.

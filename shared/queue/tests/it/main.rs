@@ -8,7 +8,6 @@ mod contract;
 mod letters;
 mod outage;
 mod postgres;
-mod proxy;
 mod rig;
 mod sharing;
 mod sqs;

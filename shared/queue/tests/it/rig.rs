@@ -7,12 +7,11 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use proxy::{Proxy, Target};
 use queue::{Depth, Message, Queue};
 use secrecy::SecretString;
 use sqlx::PgPool;
 use uuid::Uuid;
-
-use crate::proxy::{Proxy, Target};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const LEASE: Duration = Duration::from_secs(30);

@@ -8,7 +8,6 @@ mod directory;
 mod listing;
 mod memory;
 mod outage;
-mod proxy;
 mod rig;
 mod s3;
 mod uploads;

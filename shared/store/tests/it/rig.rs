@@ -9,11 +9,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use proxy::{Proxy, Target};
 use store::{Error, Store};
 use url::Url;
 use uuid::Uuid;
-
-use crate::proxy::Proxy;
 
 /// More than two parts of an upload.
 pub(crate) const LARGE: usize = 20_000_000;
@@ -49,11 +48,8 @@ impl Rig {
         let (client, endpoint) = client().await;
         let name = format!("test-{}", Uuid::new_v4().simple());
         client.create_bucket().bucket(&name).send().await.unwrap();
-        let target = (
-            endpoint.host_str().unwrap().to_owned(),
-            endpoint.port().unwrap(),
-        );
-        let proxy = Proxy::to(target).await;
+        let host = endpoint.host_str().unwrap().to_owned();
+        let proxy = Proxy::to(Target::Tcp(host, endpoint.port().unwrap())).await;
         let url = format!("s3://{name}/some/where?endpoint=http://{}", proxy.address);
         // Users reach the server without the proxy.
         let store = store::open(&url, Some(endpoint.as_str())).await.unwrap();

@@ -1,4 +1,6 @@
-//! A door in front of a server, which a test can close.
+//! What stands in front of a server, for tests, and can be closed.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +14,7 @@ use url::Url;
 
 /// Where a server listens.
 #[derive(Clone)]
-pub(crate) enum Target {
+pub enum Target {
     Tcp(String, u16),
     Unix(PathBuf),
 }
@@ -20,7 +22,7 @@ pub(crate) enum Target {
 impl Target {
     /// Where a PostgreSQL listens, and its URL made ready for another host and port. A folder named by
     /// the parameter `host` has a socket named after the port in it.
-    pub(crate) fn of_postgres(url: &str) -> (Self, Url) {
+    pub fn of_postgres(url: &str) -> (Self, Url) {
         let mut url = Url::parse(url).unwrap();
         let parameter = |name: &str| {
             let mut pairs = url.query_pairs();
@@ -43,15 +45,15 @@ impl Target {
 }
 
 /// Passes bytes on until it is closed: then it refuses connections and ends those that are open.
-pub(crate) struct Proxy {
-    pub(crate) address: SocketAddr,
+pub struct Proxy {
+    pub address: SocketAddr,
     target: Target,
     running: Option<JoinHandle<()>>,
     connections: Arc<AtomicU32>,
 }
 
 impl Proxy {
-    pub(crate) async fn to(target: Target) -> Self {
+    pub async fn to(target: Target) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut proxy = Self {
             address: listener.local_addr().unwrap(),
@@ -90,17 +92,17 @@ impl Proxy {
     }
 
     /// How many connections were made in all.
-    pub(crate) fn connections(&self) -> u32 {
+    pub fn connections(&self) -> u32 {
         self.connections.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn close(&mut self) {
+    pub async fn close(&mut self) {
         let running = self.running.take().unwrap();
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
     }
 
-    pub(crate) async fn open(&mut self) {
+    pub async fn open(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.run(listener);
     }
