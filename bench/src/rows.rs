@@ -105,9 +105,7 @@ impl Bench<'_> {
         if self.config.wants(Row::Embedded) {
             embedded::measure(self).await?;
         }
-        if self.config.wants(Row::Size) {
-            size::measure(self).await?;
-        }
+        size::measure(self).await?;
         Ok(())
     }
 

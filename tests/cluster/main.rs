@@ -69,6 +69,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         started = Installation::start(&wanted) => started?,
         () = &mut stopped => bail!("interrupted"),
     };
+    if !config.one_process {
+        // Where `veritrail login --data` looks; the one process has written its own.
+        std::fs::write(folder.join("address"), format!("{}\n", installation.url))?;
+    }
     tell(&installation, &folder);
     let ended = tokio::select! {
         ended = run(&config, &mut installation) => ended,
@@ -132,10 +136,15 @@ fn tell(installation: &Installation, folder: &Path) {
             member.name, member.admin_url
         );
     }
+    let credentials = installation.credentials_file();
+    let data = credentials.parent().unwrap_or(folder);
     eprintln!(
-        "\n  credentials        {}\n  logs               {}/*.log\n  database           {}\n",
-        installation.credentials_file().display(),
+        "\n  credentials        {}\n  logs               {}/*.log\n  database           {}\n\n\
+         In another terminal: veritrail login --data {}\n\
+         Ctrl-C stops everything.",
+        credentials.display(),
         folder.display(),
         installation.database_url,
+        data.display(),
     );
 }

@@ -121,11 +121,10 @@ impl Usual {
     }
 }
 
-/// Index behind `expected`, if that stands at `at`.
-fn behind(line: &[u8], at: usize, expected: &[u8]) -> Option<usize> {
-    line.get(at..)?
-        .starts_with(expected)
-        .then_some(at + expected.len())
+/// Index behind `expected`, if that stands at `at`. Its length is known, so that no call compares it.
+#[inline]
+fn behind<const N: usize>(line: &[u8], at: usize, expected: &[u8; N]) -> Option<usize> {
+    (line.get(at..)?.first_chunk()? == expected).then_some(at + N)
 }
 
 /// There is something about a line that the strict reader must see.
