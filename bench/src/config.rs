@@ -26,7 +26,7 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) patience: u64,
 
-    /// Entries that are there before the appends of `size-v7` and `size-v4`; 1.5 KB of disk each
+    /// Entries that are there before the appends of `size-v7` and `size-v4`; 1.8 KB of disk each
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     pub(crate) entries: u64,
 
