@@ -27,11 +27,17 @@ impl Bits {
             let are = |byte| u64::from(bytes.simd_eq(u8x16::splat(byte)).to_bitmask());
             bits.quotes |= are(b'"') << (16 * index);
             bits.backslashes |= are(b'\\') << (16 * index);
-            controls |= bytes.min(u8x16::splat(LAST_CONTROL)).simd_eq(bytes);
+            controls |= are_control(bytes);
         }
         bits.control = controls.any();
         bits
     }
+}
+
+/// All bits of each byte below 0x20.
+#[inline]
+pub(crate) fn are_control(bytes: u8x16) -> u8x16 {
+    bytes.min(u8x16::splat(LAST_CONTROL)).simd_eq(bytes)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use wide::u8x16;
 
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use super::bits::are_control;
 
-const LAST_CONTROL: u8 = 0x1f;
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Bytes looked at together.
 pub(crate) const CHUNK: usize = 16;
@@ -17,8 +17,7 @@ pub(crate) const CHUNK: usize = 16;
 pub(crate) fn plain(chunk: [u8; CHUNK]) -> usize {
     let bytes = u8x16::new(chunk);
     let are = |byte| bytes.simd_eq(u8x16::splat(byte));
-    let control = bytes.min(u8x16::splat(LAST_CONTROL)).simd_eq(bytes);
-    let special = are(b'"') | are(b'\\') | control;
+    let special = are(b'"') | are(b'\\') | are_control(bytes);
     // A bit behind them for a chunk without any.
     (special.to_bitmask() | 1 << CHUNK).trailing_zeros() as usize
 }
