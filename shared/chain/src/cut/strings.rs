@@ -1,7 +1,6 @@
 //! Where the strings of a text end: searched for, or known from whoever wrote the text. Never looks at what stands
 //! between them.
 
-use crate::json::escapes::Escapes;
 use crate::json::text::{end_of_string, plain_until};
 
 /// Finds the ends of the strings of one text, asked for one after the other in the order of the text.
@@ -31,28 +30,17 @@ impl Strings for Searched {
 
 /// Every quote and backslash of a text without control characters is known, in order: each of them was escaped in what
 /// the text was unescaped from.
-pub(crate) struct Marked<'m> {
-    first: Escapes,
-    later: &'m [Escapes],
-}
+pub(crate) struct Marked<'m>(std::slice::Iter<'m, usize>);
 
 impl<'m> Marked<'m> {
-    pub(crate) fn new(escapes: &'m [Escapes]) -> Self {
-        Self {
-            first: Escapes::default(),
-            later: escapes,
-        }
+    pub(crate) fn new(places: &'m [usize]) -> Self {
+        Self(places.iter())
     }
 
     /// Where the next of them stands.
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        loop {
-            if let Some(at) = self.first.next() {
-                return Some(at);
-            }
-            (self.first, self.later) = self.later.split_first().map(|(a, b)| (*a, b))?;
-        }
+        self.0.next().copied()
     }
 }
 

@@ -8,7 +8,7 @@ const WINDOW: usize = 2 * PLACES;
 
 /// Bytes copied together, since runs between escapes are mostly shorter. What is copied beyond a run is overwritten by
 /// the next one.
-const RUN: usize = 32;
+const RUN: usize = 16;
 
 /// Room that [`undo`] needs beyond what it writes.
 pub(crate) const SLACK: usize = WINDOW;
@@ -22,40 +22,40 @@ pub(crate) struct Undone {
     pub(crate) length: usize,
 }
 
-/// The escapes of one block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Escapes {
-    /// A bit for the backslash that begins each of them.
-    starts: u64,
-    /// Where the block was written.
-    at: usize,
-    /// Backslashes of the block that were taken already, and are not written.
-    taken: usize,
+/// Where what is escaped stands in a text. Its room is reused from one text to the next.
+#[derive(Default)]
+pub(crate) struct Marks {
+    /// Longer than what is used of it, and never shortened.
+    places: Vec<usize>,
+    count: usize,
 }
 
-impl Escapes {
-    /// Takes the first of them: where what it escapes was written.
+impl Marks {
+    pub(crate) fn places(&self) -> &[usize] {
+        &self.places[..self.count]
+    }
+
+    /// Room for those of another block.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<usize> {
-        if self.starts == 0 {
-            return None;
+    fn open(&mut self) -> Option<&mut [usize; PLACES]> {
+        let room = self.count + PLACES;
+        if self.places.len() < room {
+            self.places.resize(2 * room, 0);
         }
-        let place = self.starts.trailing_zeros() as usize;
-        self.starts &= self.starts - 1;
-        let written = self.at + place - self.taken;
-        self.taken += 1;
-        Some(written)
+        self.places[self.count..].first_chunk_mut()
     }
 }
 
-/// Writes what the string whose first character stands at `start` says to the beginning of `to`, and tells the escapes
-/// of each block. `None` when the string has other escapes, control characters or no end, or when there is no room.
+/// Writes what the string whose first character stands at `start` says to the beginning of `to`, and where what was
+/// escaped of it stands to `marks`. `None` when the string has other escapes, control characters or no end, or
+/// when there is no room.
 pub(crate) fn undo(
     source: &[u8],
     start: usize,
     to: &mut [u8],
-    mut tell: impl FnMut(Escapes),
+    marks: &mut Marks,
 ) -> Option<Undone> {
+    marks.count = 0;
     let mut base = start;
     let mut length = 0;
     let mut escaped = false;
@@ -63,12 +63,10 @@ pub(crate) fn undo(
     loop {
         let from = window(source, base, &mut last)?;
         let block = Block::read(from, escaped)?;
-        tell(Escapes {
-            starts: block.starts,
-            at: length,
-            taken: 0,
-        });
-        length += block.write(from, to.get_mut(length..)?.first_chunk_mut()?);
+        let room = to.get_mut(length..)?.first_chunk_mut()?;
+        let (written, escapes) = block.write(from, room, length, marks.open()?);
+        length += written;
+        marks.count += escapes;
         if block.ends {
             return Some(Undone {
                 behind: base + block.end + 1,
@@ -117,23 +115,31 @@ impl Block {
         (!unknown && !unknown_last && !control).then_some(Self { starts, end, ends })
     }
 
-    /// Writes the block without the backslashes that begin escapes; returns how many bytes that are.
+    /// Writes the block without the backslashes that begin escapes, and to `marks` where what they escape stands in a
+    /// text whose first `before` bytes were written already; returns how many bytes and how many escapes these are.
     #[inline]
-    fn write(&self, from: &[u8; WINDOW], to: &mut [u8; WINDOW]) -> usize {
-        let (mut run, mut written) = (0, 0);
+    fn write(
+        &self,
+        from: &[u8; WINDOW],
+        to: &mut [u8; WINDOW],
+        before: usize,
+        marks: &mut [usize; PLACES],
+    ) -> (usize, usize) {
+        let (mut run, mut count) = (0, 0);
         let mut starts = self.starts;
         while starts != 0 {
             let place = starts.trailing_zeros() as usize;
-            copy(from, run, to, written, place - run);
-            written += place - run;
+            copy(from, run, to, run - count, place - run);
+            marks[count] = before + place - count;
+            count += 1;
             // What is escaped begins the next run.
             run = place + 1;
             starts &= starts - 1;
         }
         // An escape at the end leaves nothing of the block behind it.
-        let length = self.end - run.min(self.end);
-        copy(from, run, to, written, length);
-        written + length
+        let left = self.end - run.min(self.end);
+        copy(from, run, to, run - count, left);
+        (run - count + left, count)
     }
 }
 

@@ -12,7 +12,6 @@ pub(super) use self::usual::Usual;
 use super::{Error, Position, Verified, Verifier, wrong};
 use crate::digest::{entry_hash, part_digest};
 use crate::hash::Hash;
-use crate::json::escapes::Escapes;
 
 /// Nesting of an evidence line: more than it needs, since members may be added.
 const LEVELS: u32 = 64;
@@ -44,7 +43,7 @@ impl Stop {
 struct Line<'a, P> {
     document: &'a str,
     /// Where the quotes and backslashes of the document stand, and its hash, where they are known already.
-    known: Option<(&'a [Escapes], Hash)>,
+    known: Option<(&'a [usize], Hash)>,
     /// In canonical order, none twice.
     parts: P,
     proof: Option<&'a str>,
@@ -106,7 +105,7 @@ impl Position {
         P: Iterator<Item = Given<'a>>,
     {
         let document = match line.known {
-            Some((escapes, _)) => Document::cut_at_marks(line.document, escapes)?,
+            Some((marks, _)) => Document::cut_at_marks(line.document, marks)?,
             None => Document::cut(line.document)?,
         };
         let place = document.place()?;

@@ -5,11 +5,10 @@ use super::*;
 /// What `undo` makes of the string that begins at `start`, and where it says that the quotes and backslashes are.
 fn undone(source: &[u8], start: usize) -> Option<(usize, Vec<u8>, Vec<usize>)> {
     let mut to = vec![0xff; source.len() + SLACK];
-    let mut told = Vec::new();
-    let tell = |mut block: Escapes| told.extend(std::iter::from_fn(|| block.next()));
-    let Undone { behind, length } = undo(source, start, &mut to, tell)?;
+    let mut marks = Marks::default();
+    let Undone { behind, length } = undo(source, start, &mut to, &mut marks)?;
     to.truncate(length);
-    Some((behind, to, told))
+    Some((behind, to, marks.places().to_vec()))
 }
 
 /// The same byte by byte.
@@ -58,7 +57,7 @@ proptest! {
 fn without_room_nothing_is_undone() {
     let source = [b"a".repeat(100).as_slice(), b"\""].concat();
     for room in 0..100 + SLACK {
-        let undone = undo(&source, 0, &mut vec![0; room], drop);
+        let undone = undo(&source, 0, &mut vec![0; room], &mut Marks::default());
         assert!(undone.is_none_or(|undone| undone.length == 100));
     }
 }

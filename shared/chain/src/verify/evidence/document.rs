@@ -6,7 +6,6 @@ use super::Stop;
 use crate::cut::strings::{Marked, Searched, Strings};
 use crate::cut::{self, Malformed};
 use crate::digest::VERSION;
-use crate::json::escapes::Escapes;
 use crate::timestamp::Timestamp;
 use crate::verify::Place;
 
@@ -32,9 +31,9 @@ impl<'a> Document<'a> {
         Self::cut_with(Searched, text)
     }
 
-    /// The same, of a text without control characters in which `escapes` are the quotes and backslashes.
-    pub(super) fn cut_at_marks(text: &'a str, escapes: &[Escapes]) -> Result<Self, Stop> {
-        Self::cut_with(Marked::new(escapes), text)
+    /// The same, of a text without control characters in which `marks` are the quotes and backslashes.
+    pub(super) fn cut_at_marks(text: &'a str, marks: &[usize]) -> Result<Self, Stop> {
+        Self::cut_with(Marked::new(marks), text)
     }
 
     fn cut_with(strings: impl Strings, text: &'a str) -> Result<Self, Stop> {

@@ -8,7 +8,7 @@ use crate::digest::PART;
 use crate::digest::batch::Batch;
 use crate::hash::Salt;
 use crate::json::Buffers;
-use crate::json::escapes::{Escapes, SLACK, Undone, undo};
+use crate::json::escapes::{Marks, SLACK, Undone, undo};
 use crate::json::scan::scan_last_members;
 use crate::json::text::plain_until;
 
@@ -21,7 +21,9 @@ pub(in crate::verify) struct Usual {
     /// The document with its leading zero byte, then the parts.
     messages: Batch,
     /// Quotes and backslashes of the document.
-    escapes: Vec<Escapes>,
+    document: Marks,
+    /// Those of the part that was read last.
+    part: Marks,
     /// Where in the line the names of the parts stand.
     names: Vec<(usize, usize)>,
     /// Of the members that follow.
@@ -56,7 +58,7 @@ impl Usual {
         let parts = self.names.iter().zip(1..);
         Some(Line {
             document: std::str::from_utf8(document).ok()?,
-            known: Some((&self.escapes, messages.digest(0))),
+            known: Some((self.document.places(), messages.digest(0))),
             parts: parts.map(|(&(start, end), index)| Given {
                 name: &line[start..end],
                 digest: PartDigest::Computed(messages.digest(index)),
@@ -70,13 +72,10 @@ impl Usual {
         let start = behind(line, 0, b"{\"document\":\"")?;
         let room = self.messages.open(1 + line.len() - start + SLACK);
         room[0] = 0;
-        self.escapes.clear();
         let Undone {
             behind: end,
             length,
-        } = undo(line, start, &mut room[1..], |block| {
-            self.escapes.push(block);
-        })?;
+        } = undo(line, start, &mut room[1..], &mut self.document)?;
         self.messages.close(1 + length);
         Some(end)
     }
@@ -114,7 +113,7 @@ impl Usual {
             place.copy_from_slice(piece);
             prefix = rest;
         }
-        let Undone { behind: at, length } = undo(line, text, room, |_| {})?;
+        let Undone { behind: at, length } = undo(line, text, room, &mut self.part)?;
         self.messages.close(before + length);
         self.names.push((start, end));
         behind(line, at, b"}")
