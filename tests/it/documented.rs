@@ -1,12 +1,23 @@
-//! `docs/configuration.md` against what the programs say of themselves: no variable and no option is
-//! missing there, and none is there that is not.
+//! `docs/configuration.md` and `docs/operations.md` against what the programs say of themselves: no variable, no option
+//! and no metric is missing there, and none is there that is not.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use ::system::program_path;
 use tokio::process::Command;
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+/// What has metrics.
+const SOURCES: [&str; 6] = [
+    "auth-service/src",
+    "export-worker/src",
+    "indexer-worker/src",
+    "log-service/src",
+    "shared",
+    "veritrail/src",
+];
 /// Read by the command line alone, so that no key stands among the arguments of a process.
 const NO_OPTION: &str = "VERITRAIL_API_KEY";
 
@@ -67,4 +78,54 @@ async fn the_configuration_page_is_complete() {
     for option in named(PAGE, is_option) {
         assert!(options.contains(option), "no program has {option}");
     }
+}
+
+/// Adds what stands between quotes behind a metric's macro, or is a constant's text with a metric's name.
+fn metrics_of(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            metrics_of(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            for kind in ["counter!(", "gauge!(", "histogram!("] {
+                let behind = text.split(kind).skip(1).map(str::trim_start);
+                let quoted = behind.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+                found.extend(quoted.map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_metrics_are_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut metrics = BTreeSet::new();
+    for folder in SOURCES {
+        metrics_of(&root.join(folder), &mut metrics);
+    }
+    // Their names are constants.
+    metrics.extend(["queue_messages", "queue_dead_letters_total"].map(str::to_owned));
+    assert_eq!(metrics, explained());
+}
+
+/// The names of the tables that are about metrics.
+fn explained() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut inside = false;
+    for line in OPERATIONS.lines() {
+        inside = line.starts_with("| metric |") || inside && line.starts_with('|');
+        let cell = line
+            .split('|')
+            .nth(1)
+            .filter(|_| inside)
+            .unwrap_or_default();
+        let quoted = cell.split('`').skip(1).step_by(2);
+        names.extend(
+            quoted
+                .filter_map(|name| name.split('{').next())
+                .map(str::to_owned),
+        );
+    }
+    names
 }

@@ -40,6 +40,8 @@ pub(crate) struct Driver {
     started: Instant,
     clients: HashMap<Ticket, (oneshot::Sender<Answer>, Place)>,
     tickets: Ticket,
+    /// What of it is in the gauge that all lanes of the process share.
+    queued: usize,
     answered: mpsc::UnboundedSender<Vec<Answered>>,
 }
 
@@ -63,6 +65,7 @@ impl Driver {
             started: Instant::now(),
             clients: HashMap::new(),
             tickets: 0,
+            queued: 0,
             answered,
         }
     }
@@ -157,7 +160,8 @@ impl Driver {
     }
 
     fn answer(&mut self) {
-        metrics::gauge!("ledger_queued_entries").set(count(self.lane.queued()));
+        let queued = std::mem::replace(&mut self.queued, self.lane.queued());
+        metrics::gauge!("ledger_queued_entries").increment(count(self.queued) - count(queued));
         let answers = self.lane.take_answers();
         let answered = |(ticket, answer)| {
             let (client, _place) = self.clients.remove(&ticket)?;
