@@ -7,6 +7,7 @@
 mod command_line;
 mod export;
 mod first_start;
+mod index;
 mod kills;
 mod login;
 mod tampering;

@@ -17,7 +17,7 @@ use service::body::Upload;
 use service::extract::Json;
 use service::http::{Limits, Settings, app};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, interval_at};
 use tower::ServiceExt;
 
 use crate::wire::{Server, post_text as post, problem, short};
@@ -76,10 +76,12 @@ async fn a_body_that_stops_is_408() {
 async fn a_trickle_is_not_progress() {
     let app = app(router(), &Settings::default());
     let send = async |chunk: usize, chunks: usize| {
-        let body = stream::unfold(0, move |sent| async move {
-            sleep(Duration::from_secs(29)).await;
+        let between = Duration::from_secs(29);
+        let times = interval_at(Instant::now() + between, between);
+        let body = stream::unfold((times, 0), move |(mut times, sent)| async move {
+            times.tick().await;
             let bytes = Bytes::from(vec![b' '; chunk]);
-            (sent < chunks).then_some((Ok::<_, Infallible>(bytes), sent + 1))
+            (sent < chunks).then_some((Ok::<_, Infallible>(bytes), (times, sent + 1)))
         });
         let request = Request::post("/upload").header("content-type", "application/json");
         let request = request.body(Body::from_stream(body)).unwrap();

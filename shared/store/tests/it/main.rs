@@ -6,7 +6,6 @@
 mod contract;
 mod directory;
 mod listing;
-mod memory;
 mod outage;
 mod rig;
 mod s3;
