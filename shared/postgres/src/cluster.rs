@@ -23,7 +23,6 @@ pub(crate) const ROLE: &str = "veritrail";
 pub(crate) const DATABASE: &str = "veritrail";
 
 const NAME: &str = "postgres";
-const WAL_FILE_MB: &str = "4";
 /// Where clusters go whose own data directory the server's account cannot reach.
 const ELSEWHERE: &str = "/var/lib/veritrail";
 /// The kernel's limit for the path of a socket is 104 bytes with the closing
@@ -146,8 +145,6 @@ async fn initialise(account: &Account, binaries: &Binaries, place: &Path) -> any
         .args(["--auth-local", "peer", "--auth-host", "reject"])
         // Finds what the disk forgot before a verification wonders about it.
         .arg("--data-checksums")
-        // A new file is zeroed and synced while all appends wait: 11 ms for the usual 16 MB where this was measured.
-        .args(["--wal-segsize", WAL_FILE_MB])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
