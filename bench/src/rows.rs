@@ -127,6 +127,7 @@ impl Bench<'_> {
         }
         let folder = self.scratch.join("core");
         let system = System::start_with(&self.programs, &folder, &["--no-index"]).await?;
+        system.database()?.wear_in()?;
         let measured = self.core_rows(&system).await;
         let stopped = system.stop().await;
         measured.and(stopped)?;
@@ -174,6 +175,7 @@ impl Bench<'_> {
         }
         let folder = self.scratch.join("whole");
         let system = System::start(&self.programs, &folder).await?;
+        system.database()?.wear_in()?;
         let measured = self.whole_rows(&system).await;
         let stopped = system.stop().await;
         measured.and(stopped)?;
@@ -210,7 +212,8 @@ impl Bench<'_> {
             "PostgreSQL {}, started by `veritrail up` with its own settings, and `--no-index` where indexing is not \
              named: fsync {}, \
              synchronous_commit {}, full_page_writes {}, shared_buffers {}, max_wal_size {}, \
-             wal_compression {}, checkpoint_timeout {}; data checksums {}",
+             wal_compression {}, checkpoint_timeout {}; data checksums {}; all files of the WAL written before, as in a \
+             server that has been in use",
             setting("server_version")?,
             setting("fsync")?,
             setting("synchronous_commit")?,
