@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use self::ids::IdempotencyKey;
 use crate::State;
-use crate::schema::{self, BodyRefusals, NewEntries, NewEntry, Receipts, Refusals};
+use crate::schema::posted::{NewEntries, NewEntry};
+use crate::schema::{self, BodyRefusals, Receipts, Refusals};
 use crate::state::tenant;
 
 /// The format allows 52 KiB of event and 256 KiB of parts; twice that and more is left for white

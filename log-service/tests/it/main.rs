@@ -10,6 +10,7 @@ mod access_records;
 mod append;
 mod auth;
 mod bulk;
+mod direct_exports;
 mod evidence;
 mod exports;
 mod hints;
