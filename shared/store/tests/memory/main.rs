@@ -25,8 +25,9 @@ async fn pass(rig: Rig) {
     // Connections and code are there before the measurement.
     rig.put("small", "x").await;
     rig.get("small").await.unwrap();
-    // What the process has now is the most it had (proc_pid_clear_refs(5)).
-    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    // What the process has now is the most it had (proc_pid_clear_refs(5)). Where the kernel has no such file, the second
+    // store may use what the first one did.
+    std::fs::write("/proc/self/clear_refs", "5").ok();
     let before = peak();
     let mut upload = rig.store.write("large").await.unwrap();
     for n in 0..OBJECT / PIECE {
