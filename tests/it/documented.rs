@@ -80,7 +80,7 @@ async fn the_configuration_page_is_complete() {
     }
 }
 
-/// Adds what stands between quotes behind a metric's macro, or is a constant's text with a metric's name.
+/// Adds what stands between quotes behind the macros of metrics.
 fn metrics_of(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

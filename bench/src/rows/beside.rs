@@ -24,7 +24,6 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
     progress("appends beside indexing and a stream");
     let folder = super::folder(&bench.scratch, "beside")?;
     let with = System::start(&bench.programs, &folder.join("with")).await?;
-    with.database()?.wear_in()?;
     let measured = against(bench, &with, &folder).await;
     let stopped = with.stop().await;
     std::fs::remove_dir_all(&folder)?;
@@ -34,13 +33,15 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
 async fn against(bench: &mut Bench<'_>, with: &System, folder: &std::path::Path) -> Result<()> {
     let without = folder.join("without");
     let without = System::start_with(&bench.programs, &without, &["--no-index"]).await?;
-    without.database()?.wear_in()?;
     let measured = compare(bench, with, &without).await;
     let stopped = without.stop().await;
     measured.and(stopped)
 }
 
 async fn compare(bench: &mut Bench<'_>, with: &System, without: &System) -> Result<()> {
+    for system in [with, without] {
+        system.database()?.wear_in()?;
+    }
     let (mut ratios, mut indexed, mut left_out) = (vec![], vec![], 0);
     while bench.another(&ratios) {
         let trail = without.trail("default").await?;
