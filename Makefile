@@ -42,9 +42,10 @@ postman:
 	cargo build --workspace --bins
 	node postman/run.mjs
 
-# Write the prepared queries anew, after a change of SQL or of a migration.
+# Write the prepared queries anew, after a change of SQL or of a migration. A query that changed does not build before
+# it is described; then the programs that were built before it migrate.
 prepare:
-	cargo build --workspace --all-targets
+	cargo build --workspace --all-targets || test -x target/debug/log-service
 	target/debug/servers --only postgres .ci/prepared
 
 # The figures of bench/RESULTS.md, with an OpenSearch beside it for the rows about searching; two hours

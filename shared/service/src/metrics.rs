@@ -11,9 +11,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Bounds of time histograms, in seconds.
-const SECONDS: [f64; 14] = [
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+/// Bounds of time histograms, in seconds: from a statement to an export of hours.
+const SECONDS: [f64; 18] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 300.0,
+    1800.0, 7200.0,
 ];
 /// Histograms gather samples until somebody sorts them into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
