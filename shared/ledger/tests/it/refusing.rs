@@ -53,6 +53,7 @@ async fn entries_can_be_changed_by_nobody(pool: PgPool) {
         "update ledger.chains set size = size",
         "update ledger.chains set size = size + 1, hash = hash || hash",
         "update ledger.chains set size = size + 1, hash = null",
+        "update ledger.chains set generation = generation + 1, size = -1",
         "update ledger.chains set size = size + 1, received_at = 'infinity'",
         "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 1, '')",
         "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 1, null)",
