@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use http_body_util::BodyExt as _;
 use serde_json::json;
 use service::status::TenantStatus;
 use tokio::time::{advance, pause, resume};
 
 use crate::auth::{A, A_B};
-use crate::world::{EVERYTHING, World};
+use crate::direct_exports::DIRECT;
+use crate::world::{EVERYTHING, World, request};
 
 #[tokio::test]
 async fn a_suspended_tenant_can_do_nothing_and_an_archived_one_reads() {
@@ -142,27 +145,28 @@ async fn a_tenant_may_take_ids_that_look_personal() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_reader_is_shut_out() {
-    use http_body_util::BodyExt as _;
-    let world = World::start().await;
-    let (backend, auditor) = (
-        world.auth.service(A, EVERYTHING),
-        world.auth.user(A, "auditor"),
-    );
-    for _ in 0..3 {
-        world.fill(&backend, "default", 1_000).await;
+async fn answers_under_way_end_when_their_reader_is_shut_out() {
+    for path in ["/api/v1/partitions/default/evidence", DIRECT] {
+        let world = World::start().await;
+        let (backend, auditor) = (
+            world.auth.service(A, EVERYTHING),
+            world.auth.user(A, "auditor"),
+        );
+        for _ in 0..3 {
+            world.fill(&backend, "default", 1_000).await;
+        }
+        let asked = request("GET", &auditor, path).body(Body::empty()).unwrap();
+        let mut body = world.open(asked).await.into_body();
+        body.frame().await.unwrap().unwrap();
+        world.publish(|set| set.principals.insert(auditor.id)).await;
+        let mut failed = false;
+        while let Some(frame) = body.frame().await {
+            failed |= frame.is_err();
+        }
+        assert!(
+            failed,
+            "{path}: an answer that is cut short must not look whole"
+        );
+        world.end().await;
     }
-    let request = crate::world::request("GET", &auditor, "/api/v1/partitions/default/evidence");
-    let response = world
-        .open(request.body(axum::body::Body::empty()).unwrap())
-        .await;
-    let mut body = response.into_body();
-    body.frame().await.unwrap().unwrap();
-    world.publish(|set| set.principals.insert(auditor.id)).await;
-    let mut failed = false;
-    while let Some(frame) = body.frame().await {
-        failed |= frame.is_err();
-    }
-    assert!(failed, "an answer that is cut short must not look whole");
-    world.end().await;
 }

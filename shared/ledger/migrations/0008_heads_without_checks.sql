@@ -1,7 +1,7 @@
 -- A check and a trigger's condition are read from the catalogue, planned and compiled anew by every statement that
--- meets them: for the one head of a batch that took as long as all else that a batch takes whatever its size. A function
--- is compiled once a session. It sets no search_path, which would cost half as much again: lanes have pg_catalog alone,
--- and whoever puts operators of his own before it means it.
+-- meets them: for the one head of a batch that took nearly as long as all else that a batch takes whatever its size. A
+-- function is compiled once a session. It sets no search_path, which would cost half as much again: lanes have
+-- pg_catalog alone, and whoever puts operators of his own before it means it.
 create function ledger.refuse_unless_forward() returns trigger
   language plpgsql
 as $$

@@ -57,6 +57,7 @@ async fn entries_can_be_changed_by_nobody(pool: PgPool) {
         "update ledger.chains set size = size + 1, received_at = 'infinity'",
         "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 1, '')",
         "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 1, null)",
+        "insert into ledger.chains (tenant, partition, generation, hash) values (gen_random_uuid(), 'x', 0, sha256('x'))",
         "delete from ledger.chains",
         "truncate ledger.chains",
     ];
