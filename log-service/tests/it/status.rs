@@ -110,7 +110,7 @@ async fn appends_outlive_a_silent_auth_service_for_a_minute_and_reads_do_not() {
         world
             .send(
                 axum::http::Request::get("/readyz")
-                    .body(axum::body::Body::empty())
+                    .body(Body::empty())
                     .unwrap()
             )
             .await
