@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chain::{Recorder, Timestamp};
-use ledger::{Append, Tenant};
+use ledger::{Append, Entries, Tenant};
 use serde_json::json;
 use service::{ApiError, Caller, Shutdown};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -278,7 +278,7 @@ async fn write(state: &State, record: &Record) -> Result<(), ledger::append::Err
     let append = Append {
         tenant: record.tenant.clone(),
         partition: SYSTEM.to_owned(),
-        entries: vec![entry],
+        entries: Entries::new(vec![entry]),
         // Our own records do not depend on whether the tenant is in order.
         admit: std::sync::Arc::new(|| true),
     };

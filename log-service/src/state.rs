@@ -129,8 +129,8 @@ impl State {
         }
     }
 
-    /// For large bodies: parsing more of them at once would not append more, and keep small requests
-    /// from the cores.
+    /// For large bodies: parsing and hashing more of them at once would not append more, and keep small
+    /// requests from the cores.
     pub(crate) fn parsing(&self) -> &Arc<Semaphore> {
         &self.inner.parsing
     }

@@ -12,7 +12,7 @@ use export::jobs::{self, Asked, Created, Job, Jobs, Role};
 use export::{Format, Request};
 use export_worker::{Settings, State};
 use futures_util::TryStreamExt as _;
-use ledger::{Append, Ledger, Tenant};
+use ledger::{Append, Entries, Ledger, Tenant};
 use query::Filter;
 use queue::Queue;
 use service::status::{Feed, StatusSet};
@@ -175,7 +175,7 @@ impl World {
         let append = Append {
             tenant: self.tenant.clone(),
             partition: partition.to_owned(),
-            entries: entries.collect(),
+            entries: Entries::new(entries.collect()),
             admit: Arc::new(|| true),
         };
         ledger.append(append).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chain::{Entry, Mask, Recorder};
 use indexer_worker::{Settings, State, VISIBLE, WRITTEN};
 use ledger::follow::{self, Followed};
-use ledger::{Append, Ledger, Tenant};
+use ledger::{Append, Entries, Ledger, Tenant};
 use query::{Filter, Order};
 use search::{Ask, Search, Window};
 use service::Shutdown;
@@ -118,7 +118,7 @@ impl World {
         let append = Append {
             tenant: tenant.clone(),
             partition: partition.to_owned(),
-            entries,
+            entries: Entries::new(entries),
             admit: Arc::new(|| true),
         };
         self.ledger.append(append).await.unwrap();

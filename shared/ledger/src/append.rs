@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chain::{Hash, Timestamp};
 use uuid::Uuid;
 
-use crate::Tenant;
+use crate::{Entries, Tenant};
 
 /// One request: entries for one partition, all or nothing.
 pub struct Append {
     pub tenant: Tenant,
     pub partition: String,
-    pub entries: Vec<chain::Entry>,
+    pub entries: Entries,
     /// Asked once more in the lane, right before the entries are linked: whoever was shut out while
     /// the request waited is refused. Must not block.
     pub admit: Arc<dyn Fn() -> bool + Send + Sync>,

@@ -5,6 +5,7 @@ pub mod append;
 mod config;
 mod connect;
 mod driver;
+mod entries;
 mod failure;
 pub mod follow;
 #[doc(hidden)]
@@ -19,8 +20,7 @@ mod thread;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chain::{Entry, Hash, Prepared, Salt, Timestamp};
-use rand::Rng as _;
+use chain::{Hash, Timestamp};
 use sqlx::postgres::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ use uuid::Uuid;
 pub use append::{Append, Receipt};
 pub use config::Config;
 use driver::{Driver, Submission};
+pub use entries::Entries;
 pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
 use lane::{Heads, Key, Lane, Request};
 use lanes::{Lanes, Refused};
@@ -225,7 +226,7 @@ impl Ledger {
             return Err(append::Error::Refused(Arc::new(error)));
         }
         let partition = Arc::from(partition);
-        let (entries, prepared) = prepare(append.entries).await?;
+        let Entries { entries, prepared } = append.entries;
         let request = Request {
             ticket: 0,
             tenant: append.tenant,
@@ -263,36 +264,4 @@ impl Ledger {
             Ok(Err(_)) | Err(_) => Err(append::Error::Unknown(None)),
         }
     }
-}
-
-/// Canonical text up to which preparing takes at most about a millisecond.
-const PREPARED_AT_ONCE: usize = 512 << 10;
-
-type Entries = (Arc<[Entry]>, Arc<[Prepared]>);
-
-/// Hashes what can be hashed before the entries have their places: here and not in the lane, which everybody waits for.
-async fn prepare(entries: Vec<Entry>) -> Result<Entries, append::Error> {
-    let parts = |entry: &Entry| entry.parts().map_or(0, str::len);
-    let bytes: usize = entries.iter().map(|e| e.event().len() + parts(e)).sum();
-    let work = move || {
-        let prepared = prepared(&entries);
-        (Arc::from(entries), prepared)
-    };
-    if bytes <= PREPARED_AT_ONCE {
-        return Ok(work());
-    }
-    let stopped = |_| append::Error::Unavailable(None);
-    tokio::task::spawn_blocking(work).await.map_err(stopped)
-}
-
-/// With a salt of its own for each, from the thread's generator, which the operating system seeds: asking the system
-/// itself for each would cost as much as hashing the entry.
-fn prepared(entries: &[Entry]) -> Arc<[Prepared]> {
-    let mut random = rand::rng();
-    let prepare = |entry: &Entry| {
-        let mut bytes = [0; 16];
-        random.fill_bytes(&mut bytes);
-        Prepared::new(entry, Salt(bytes))
-    };
-    entries.iter().map(prepare).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chain::{Entry, Recorder};
-use ledger::{Append, Config, Ledger, Receipt, Tenant, append};
+use ledger::{Append, Config, Entries, Ledger, Receipt, Tenant, append};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ pub(crate) fn request(tenant: &Tenant, partition: &str, entries: Vec<Entry>) -> 
     Append {
         tenant: tenant.clone(),
         partition: partition.to_owned(),
-        entries,
+        entries: Entries::new(entries),
         admit: Arc::new(|| true),
     }
 }
