@@ -1,7 +1,10 @@
 //! Reading the trail: lists and single entries, in reading form. What a reader may not see is left
 //! out here, and nowhere else: other tenants, the partition `system`, personal parts.
 
+mod asking;
+pub(crate) mod extent;
 mod find;
+mod found;
 pub(crate) mod get;
 pub(crate) mod list;
 mod page;

@@ -17,6 +17,7 @@ use crate::access_record::AccessRecords;
 use crate::exports::Exports;
 use crate::hint::Hints;
 use crate::index::Index;
+use crate::read::extent::Extents;
 use crate::read::wait::Waits;
 use crate::stream::Streams;
 
@@ -35,6 +36,7 @@ struct Inner {
     /// Where hints go; none: nobody is told.
     queue: Option<Arc<dyn Queue>>,
     waits: Waits,
+    extents: Extents,
     exports: Exports,
     streams: Streams,
     index: Index,
@@ -77,6 +79,7 @@ impl State {
                 hints: Hints::default(),
                 queue,
                 waits: Waits::default(),
+                extents: Extents::default(),
                 exports,
                 index,
                 parsing: Arc::new(Semaphore::new(parsed_at_once())),
@@ -145,6 +148,10 @@ impl State {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.inner.waits
+    }
+
+    pub(crate) fn extents(&self) -> &Extents {
+        &self.inner.extents
     }
 
     pub(crate) fn streams(&self) -> &Streams {

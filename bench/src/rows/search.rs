@@ -197,7 +197,7 @@ fn note(indexed: u64, times: &Times) -> String {
         "Searches were over {indexed} entries and found {} of at most {LIMIT} on average; p50 in ms through \
          the API and directly: {}. A request that asks OpenSearch for nothing takes {} ms, a page of {LIMIT} from \
          the ledger alone {} ms. A direct answer holds places of entries only; the API counts the read for the \
-         trail, asks how far the index is, reads the entries from the ledger, checks each again and renders it.",
+         trail, reads the heads and the entries from the ledger, checks each again and renders it.",
         number(precise(times.entries) / precise(times.api.len().max(1) as u64)),
         kinds.collect::<Vec<_>>().join("; "),
         number(median(nothing)),

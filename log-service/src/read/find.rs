@@ -3,34 +3,24 @@
 //! the ledger. Without an index, or when it fails, the ledger is the only source.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use chain::Stored;
-use ledger::{Limit, Place, Scan, Tenant, Window};
-use query::{Order, Question};
-use search::{Ask, Hit, MAX_HITS};
-use service::{ApiError, Caller};
+use ledger::{Scan, Window};
+use query::{Cursor, MAX_CHAINS, Order};
+use service::ApiError;
 
-use super::mask;
-use super::wait::VISIBLE;
-use crate::State;
-use crate::state::{tenant, unanswered};
-
-/// Of one statement; checking its rows takes well below a millisecond a time.
-pub(super) const STATEMENT: Limit = Limit {
-    rows: 256,
-    bytes: 2 << 20,
-};
-/// Hits that are read with one statement.
-const PLACES: usize = 256;
+use super::asking::{Asking, STATEMENT};
+use super::extent::Extent;
+use super::found::Found;
+use super::visible;
 
 pub(super) struct Find<'a> {
-    state: &'a State,
-    caller: &'a Caller,
-    question: &'a Question,
-    tenant: Tenant,
+    asking: Asking<'a>,
     /// Everything that is left, whoever finds it.
     whole: Scan,
+    /// What the index finds; none: the ledger answers alone.
     found: Option<Found>,
     /// What the ledger alone is asked for.
     tail: Scan,
@@ -40,70 +30,78 @@ pub(super) struct Find<'a> {
     pub(super) read: usize,
 }
 
-/// What the index is asked for.
-struct Found {
-    windows: Vec<search::Window>,
-    after: Option<Hit>,
-    hits: VecDeque<Hit>,
-    rows: VecDeque<Stored>,
-    /// The index has no more than `hits`.
-    read_out: bool,
-}
-
 impl<'a> Find<'a> {
-    /// `visible`: how far the index is; none: the ledger answers alone.
-    pub(super) fn new(
-        state: &'a State,
-        caller: &'a Caller,
-        question: &'a Question,
-        tenant: Tenant,
-        whole: Scan,
-        visible: Option<&Visible>,
-    ) -> Self {
-        let mut find = Self {
-            state,
-            caller,
-            question,
-            tenant,
+    /// Everything up to the heads of this moment. The index can be asked before they are known, for all that
+    /// it has: they are read together with the first entries that it found.
+    pub(super) async fn up_to_the_heads(asking: Asking<'a>) -> Result<Self, ApiError> {
+        let Some(extent) = asking.extent().await? else {
+            let whole = asking.whole().await?;
+            return Ok(Self::over(asking, whole));
+        };
+        let Some(mut found) = everywhere(&asking, &extent) else {
+            let whole = asking.whole().await?;
+            return Ok(Self::shared(asking, whole, &extent));
+        };
+        if !found.ask(&asking, asking.question.limit).await? {
+            let whole = asking.whole().await?;
+            return Ok(Self::over(asking, whole));
+        }
+        let (whole, read) = tokio::try_join!(asking.whole(), found.read(&asking))?;
+        let mut find = Self::over(asking, whole);
+        if let Some(read) = read {
+            found.narrow(find.share(&extent));
+            find.found = Some(found);
+            find.read = read;
+        }
+        Ok(find)
+    }
+
+    /// What a page before left over.
+    pub(super) async fn left_over(asking: Asking<'a>, cursor: &Cursor) -> Result<Self, ApiError> {
+        let left = asking.left_over(cursor);
+        Ok(match asking.extent().await? {
+            Some(extent) => Self::shared(asking, left, &extent),
+            None => Self::over(asking, left),
+        })
+    }
+
+    /// The ledger answers alone.
+    fn over(asking: Asking<'a>, whole: Scan) -> Self {
+        Self {
+            asking,
             found: None,
             tail: whole.clone(),
             whole,
             rows: VecDeque::new(),
             read_out: false,
             read: 0,
-        };
-        if let Some(visible) = visible {
-            find.share(visible);
         }
+    }
+
+    fn shared(asking: Asking<'a>, whole: Scan, extent: &Arc<Extent>) -> Self {
+        let mut find = Self::over(asking, whole);
+        let windows = find.share(extent);
+        find.found = (!windows.is_empty()).then(|| Found::new(windows, extent));
         find
     }
 
-    /// Gives the index what it has, and the ledger the rest.
-    fn share(&mut self, visible: &Visible) {
+    /// Leaves the rest to the ledger; gives what the index has.
+    fn share(&mut self, extent: &Extent) -> Vec<search::Window> {
         let mut windows = Vec::new();
         for window in &mut self.tail.windows {
-            let chain = (window.partition.clone(), window.generation);
-            let next = visible.get(&chain).copied().unwrap_or(0);
+            let next = extent.next(&window.partition, window.generation);
             let middle = next.clamp(window.from, window.to);
             if window.from < middle {
                 windows.push(search::Window {
-                    partition: chain.0,
-                    generation: chain.1,
+                    partition: window.partition.clone(),
+                    generation: window.generation,
                     from: window.from,
                     to: middle,
                 });
             }
             window.from = middle;
         }
-        if !windows.is_empty() {
-            self.found = Some(Found {
-                windows,
-                after: None,
-                hits: VecDeque::new(),
-                rows: VecDeque::new(),
-                read_out: false,
-            });
-        }
+        windows
     }
 
     /// What is left to look for.
@@ -134,7 +132,7 @@ impl<'a> Find<'a> {
     }
 
     fn direction(&self) -> Ordering {
-        match self.question.order {
+        match self.asking.question.order {
             Order::Ascending => Ordering::Less,
             Order::Descending => Ordering::Greater,
         }
@@ -142,56 +140,23 @@ impl<'a> Find<'a> {
 
     /// Has an entry that the index found, if it has one.
     async fn fill(&mut self, room: usize) -> Result<(), ApiError> {
-        loop {
-            let Some(found) = &mut self.found else {
-                return Ok(());
+        while let Some(found) = &mut self.found
+            && found.rows.is_empty()
+            && !found.is_over()
+        {
+            let answered = found.ask(&self.asking, room).await?;
+            let read = if answered {
+                found.read(&self.asking).await?
+            } else {
+                None
             };
-            if !found.rows.is_empty() || found.hits.is_empty() && found.read_out {
-                return Ok(());
-            }
-            self.state.access().admit_read(self.caller)?;
-            if found.hits.is_empty() {
-                let limit = room.clamp(1, MAX_HITS);
-                let ask = Ask {
-                    filter: &self.question.filter,
-                    windows: &found.windows,
-                    mask: mask(self.caller),
-                    order: self.question.order,
-                    limit,
-                    after: found.after.clone(),
-                };
-                let index = self.state.index();
-                let hits = match index.get() {
-                    Some(search) => index.answer(search.find(self.tenant.id, &ask)).await,
-                    None => Ok(None),
-                };
-                let Ok(Some(hits)) = hits else {
-                    self.without_index();
-                    return Ok(());
-                };
-                found.read_out = hits.len() < limit;
-                found.after = hits.last().cloned().or(found.after.take());
-                // Nothing outside of what the reader may see, whatever the index says.
-                found.hits = hits
-                    .into_iter()
-                    .filter(|hit| within(&found.windows, hit))
-                    .collect();
-                continue;
-            }
-            let places: Vec<_> = found.hits.iter().take(PLACES).map(place).collect();
-            let entries = self
-                .state
-                .ledger()
-                .at(&self.tenant, &places, STATEMENT.bytes);
-            let (entries, covered) = entries.await.map_err(unanswered)?;
-            found.hits.drain(..covered);
-            let times = self.whole.times;
-            self.read += entries.len();
-            found.rows.extend(entries.into_iter().filter(|entry| {
-                times.from.is_none_or(|from| entry.received_at >= from)
-                    && times.to.is_none_or(|to| entry.received_at < to)
-            }));
+            let Some(read) = read else {
+                self.without_index();
+                break;
+            };
+            self.read += read;
         }
+        Ok(())
     }
 
     /// From here on the ledger answers alone.
@@ -203,71 +168,37 @@ impl<'a> Find<'a> {
     }
 
     async fn scan(&mut self, room: usize) -> Result<(), ApiError> {
-        if self
-            .tail
-            .windows
-            .iter()
-            .all(|window| window.from >= window.to)
-        {
+        let tail = &mut self.tail;
+        if tail.windows.iter().all(|window| window.from >= window.to) {
             self.read_out = true;
             return Ok(());
         }
         // Where every entry is asked for, more than there is room for would be read for nothing.
-        if self.question.filter.is_whole() {
+        if self.asking.question.filter.is_whole() {
             let room = u32::try_from(room).unwrap_or(u32::MAX);
-            self.tail.limit.rows = room.clamp(1, STATEMENT.rows);
+            tail.limit.rows = room.clamp(1, STATEMENT.rows);
         }
-        // Whoever was shut out meanwhile gets nothing more.
-        self.state.access().admit_read(self.caller)?;
-        let rows = self.state.ledger().by_time(&self.tenant, &self.tail).await;
-        let rows = rows.map_err(unanswered)?;
+        let rows = self.asking.scan(tail).await?;
         self.read_out = rows.is_empty();
         self.read += rows.len();
         for row in &rows {
-            self.tail.consume(row);
+            tail.consume(row);
         }
         self.rows = rows.into();
         Ok(())
     }
 }
 
-/// The first seq of each chain, by partition and generation, that the index does not answer for.
-pub(super) type Visible = HashMap<(String, u32), u64>;
-
-/// How far the index is, where it is to be asked: where every entry is wanted, nothing is quicker than
-/// the ledger.
-pub(super) async fn indexed(
-    state: &State,
-    caller: &Caller,
-    question: &Question,
-) -> Result<Option<Visible>, ApiError> {
-    if question.filter.is_whole() || state.index().get().is_none() {
-        return Ok(None);
-    }
-    visible(state, &tenant(caller)?).await.map(Some)
-}
-
-pub(super) async fn visible(state: &State, tenant: &Tenant) -> Result<Visible, ApiError> {
-    let cursors = state.ledger().cursors(VISIBLE, tenant.id).await;
-    let cursors = cursors.map_err(unanswered)?.into_iter();
-    let next = cursors.map(|cursor| ((cursor.partition, cursor.generation), cursor.next));
-    Ok(next.collect())
-}
-
-fn within(windows: &[search::Window], hit: &Hit) -> bool {
-    windows.iter().any(|window| {
-        (&window.partition, window.generation) == (&hit.partition, hit.generation)
-            && (window.from..window.to).contains(&hit.seq)
-    })
-}
-
-fn place(hit: &Hit) -> Place {
-    Place {
-        partition: hit.partition.clone(),
-        generation: hit.generation,
-        seq: hit.seq,
-        received_at: hit.received_at,
-    }
+/// All that the index has of what is asked for, whatever the ledger says of it; `None` where that is nothing,
+/// or too much to ask for at once.
+fn everywhere(asking: &Asking<'_>, extent: &Arc<Extent>) -> Option<Found> {
+    let named = asking.question.filter.partition();
+    let windows = extent.windows(|partition| {
+        named.is_none_or(|named| named == partition) && visible(asking.caller, partition)
+    });
+    (1..=MAX_CHAINS)
+        .contains(&windows.len())
+        .then(|| Found::new(windows, extent))
 }
 
 /// As the ledger orders a list.

@@ -1,28 +1,21 @@
 //! `GET /api/v1/logs`: a page of what the index finds and the ledger confirms, over the partitions that
 //! the caller may read. It never holds a database connection between two of its statements.
 
-use std::time::Duration;
-
 use axum::extract;
 use axum::http::Uri;
 use axum::response::Response;
-use ledger::{Scan, Tenant, Times, Window};
-use query::{Filter, MAX_CHAINS, Order, Question, Remaining};
+use query::{Filter, Question};
 use service::{ApiError, Caller, Permission, Place};
 use tokio::time::Instant;
 
-use super::find::{Find, STATEMENT, indexed};
+use super::asking::{Asking, MAX_SCANNED, MAX_TIME};
+use super::find::Find;
 use super::page::Page;
 use super::{json, mask, visible};
 use crate::State;
 use crate::access_record::Read;
 use crate::schema::{self, Conditions, Paging, Refusals};
-use crate::state::{tenant, unanswered};
-
-/// A page ends at the first of these, whether or not it is full: no filter can keep a reader
-/// connection, or this process, busy for long.
-pub(super) const MAX_SCANNED: usize = 20_000;
-pub(super) const MAX_TIME: Duration = Duration::from_secs(2);
+use crate::state::tenant;
 
 /// List entries
 ///
@@ -57,18 +50,18 @@ pub(crate) async fn list(
             .until_visible(state.ledger(), tenant, partition, seq)
             .await?;
     }
-    let scan = scan(&state, &caller, &question);
-    let (scan, visible) = tokio::try_join!(scan, indexed(&state, &caller, &question))?;
+    let asking = Asking {
+        state: &state,
+        caller: &caller,
+        question: &question,
+        tenant: tenant(&caller)?,
+    };
+    let mut find = match &question.cursor {
+        Some(cursor) => Find::left_over(asking, cursor).await?,
+        None => Find::up_to_the_heads(asking).await?,
+    };
     let read = Read::List(&question.filter);
     state.access_records().count(&state, &caller, read).await?;
-    let mut find = Find::new(
-        &state,
-        &caller,
-        &question,
-        tenant(&caller)?,
-        scan,
-        visible.as_ref(),
-    );
     page(&caller, &question, &mut find).await.map(json)
 }
 
@@ -89,67 +82,6 @@ pub(super) fn may_ask<'a>(
         return Err(ApiError::Forbidden { code: "forbidden" });
     }
     Ok(())
-}
-
-/// What is left to read: of the cursor, or of everything up to the heads of this moment.
-async fn scan(state: &State, caller: &Caller, question: &Question) -> Result<Scan, ApiError> {
-    let mut scan = match &question.cursor {
-        Some(cursor) => Scan {
-            windows: cursor.remaining.iter().map(window).collect(),
-            times: times(&question.filter),
-            order: ledger::Order::Descending,
-            limit: STATEMENT,
-        },
-        None => bounds(state, caller, &question.filter, &tenant(caller)?).await?,
-    };
-    scan.order = match question.order {
-        Order::Ascending => ledger::Order::Ascending,
-        Order::Descending => ledger::Order::Descending,
-    };
-    Ok(scan)
-}
-
-fn times(filter: &Filter) -> Times {
-    Times {
-        from: filter.from(),
-        to: filter.to(),
-    }
-}
-
-/// Everything that the caller may read and that the filter's partition and times leave, newest first.
-pub(super) async fn bounds(
-    state: &State,
-    caller: &Caller,
-    filter: &Filter,
-    tenant: &Tenant,
-) -> Result<Scan, ApiError> {
-    let times = times(filter);
-    let named: Vec<_> = filter.partition().map(str::to_owned).into_iter().collect();
-    let windows = state.ledger().windows(tenant, &named, times).await;
-    let mut windows = windows.map_err(unanswered)?;
-    windows.retain(|window| window.from < window.to && visible(caller, &window.partition));
-    windows.sort_by(|a, b| (&a.partition, a.generation).cmp(&(&b.partition, b.generation)));
-    if windows.len() > MAX_CHAINS {
-        return Err(ApiError::invalid(
-            "query.partition",
-            "more than 64 partitions have entries in this time; name one, or a shorter time",
-        ));
-    }
-    Ok(Scan {
-        windows,
-        times,
-        order: ledger::Order::Descending,
-        limit: STATEMENT,
-    })
-}
-
-fn window(left: &Remaining) -> Window {
-    Window {
-        partition: left.partition.clone(),
-        generation: left.generation,
-        from: left.from,
-        to: left.to,
-    }
 }
 
 async fn page(

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use service::{ApiError, Caller, Permission};
 use tokio::time::Instant;
 
-use super::find::{STATEMENT, visible};
-use super::list::{MAX_SCANNED, MAX_TIME, bounds, invalid, may_ask};
+use super::asking::{MAX_SCANNED, MAX_TIME, STATEMENT, bounds};
+use super::extent::Extent;
+use super::list::{invalid, may_ask};
 use super::{json, mask};
 use crate::State;
 use crate::access_record::Read;
@@ -112,7 +113,7 @@ fn too_many_buckets() -> ApiError {
 
 type Answered = (Stats, Vec<Window>);
 
-/// `None`: the index cannot be asked.
+/// `None`: the index cannot be asked, or was put in the place of another one meanwhile.
 async fn indexed(
     state: &State,
     caller: &Caller,
@@ -124,11 +125,10 @@ async fn indexed(
     let Some(search) = index.get() else {
         return Ok(None);
     };
-    let visible = visible(state, tenant).await?;
+    let extent = Extent::read(state.ledger(), tenant).await?;
     let mut counted = windows.to_vec();
     for window in &mut counted {
-        let chain = (window.partition.clone(), window.generation);
-        let next = visible.get(&chain).copied().unwrap_or(0);
+        let next = extent.next(&window.partition, window.generation);
         window.to = next.clamp(window.from, window.to);
     }
     let windows: Vec<_> = counted
@@ -153,7 +153,11 @@ async fn indexed(
     };
     let answer = index.answer(search.stats(tenant.id, &ask)).await;
     let answer = answer.map_err(|TooManyBuckets| too_many_buckets())?;
-    Ok(answer.map(|stats| (stats, counted)))
+    let Some(stats) = answer else {
+        return Ok(None);
+    };
+    let holds = extent.holds(state.ledger(), tenant).await?;
+    Ok(holds.then_some((stats, counted)))
 }
 
 /// The newest entries, as many as can be read in bounded time.

@@ -2,10 +2,14 @@
 //! finds, however far the index is, whatever it says, and whether it is there at all.
 
 mod index;
+mod replaced;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use self::index::{Indexed, Kind};
+use self::replaced::Replaced;
 use crate::auth::{A, A_B as B, Somebody};
 use crate::world::{Answer, EVERYTHING, World, request, send};
 
@@ -307,6 +311,31 @@ async fn a_lost_index_is_no_failure(kind: Kind) {
         .is(200);
     assert_eq!(stats["total"], of(&whole).len());
     indexed.end().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_index_that_is_replaced_meanwhile_is_not_believed() {
+    let world = World::start().await;
+    let backend = world.auth.service(A, EVERYTHING);
+    let auditor = world.auth.user(A, "auditor");
+    fill(&world, &backend, 60).await;
+    let index = Replaced::new(&world);
+    let over_index = world.replica_over(Arc::clone(&index) as _).await;
+    let paths = [
+        "logs?partition=default&q=card",
+        "logs?partition=default&q=card&order=asc",
+        "logs/stats?partition=default&q=card",
+    ];
+    for (asked_before, path) in paths.into_iter().enumerate() {
+        index.put(A.id, "default", 40).await;
+        let path = format!("/api/v1/{path}");
+        let expected = world.get(&auditor, &path).await.is(200);
+        let asked = request("GET", &auditor, &path).body(axum::body::Body::empty());
+        let found = send(&over_index, asked.unwrap()).await.is(200);
+        assert_eq!(found, expected, "{path}");
+        assert_eq!(index.asked(), asked_before + 1, "{path}");
+    }
     world.end().await;
 }
 

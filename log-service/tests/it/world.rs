@@ -180,6 +180,14 @@ impl World {
         replica(&self.database, &self.auth, &self.shutdown, None, None).await
     }
 
+    /// Another one, over an index.
+    pub(crate) async fn replica_over(&self, search: Arc<dyn Search>) -> Router {
+        let (database, auth) = (&self.database, &self.auth);
+        replica(database, auth, &self.shutdown, None, Some(search))
+            .await
+            .1
+    }
+
     /// Serves a replica on a port of its own, for what needs a connection.
     pub(crate) async fn serve(&self, state: &State) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -67,6 +67,15 @@ pub struct Head {
     pub received_at: Timestamp,
 }
 
+/// How far a follower is in all chains of a tenant, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursors {
+    /// In no particular order.
+    pub cursors: Vec<Cursor>,
+    /// See [`Ledger::epoch`](crate::Ledger::epoch); 0 where there are no cursors.
+    pub epoch: i64,
+}
+
 /// How far a follower is in a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {

@@ -30,7 +30,7 @@ pub use append::{Append, Receipt};
 pub use config::Config;
 use driver::{Driver, Submission};
 pub use entries::Entries;
-pub use follow::{Behind, Chain, Cursor, Followed, Head, Unindexed};
+pub use follow::{Behind, Chain, Cursor, Cursors, Followed, Head, Unindexed};
 use lane::{Heads, Key, Lane, Request};
 use lanes::{Lanes, Refused};
 pub use migrate::migrate;

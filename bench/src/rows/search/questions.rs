@@ -45,8 +45,8 @@ fn pair(installation: &Distributed, trail: &Trail, asked: Asked) -> Result<Pair>
         windows: &[Window {
             partition: partition.clone(),
             generation: 1,
-            from: at(trail, question.filter.from())?.unwrap_or(0),
-            to: at(trail, question.filter.to())?.unwrap_or(trail.size()?),
+            from: 0,
+            to: trail.size()?,
         }],
         mask: Mask::Nothing,
         order: question.order,
@@ -61,24 +61,6 @@ fn pair(installation: &Distributed, trail: &Trail, asked: Asked) -> Result<Pair>
         asked,
         api: page(&query, trail),
         direct,
-    })
-}
-
-/// The first seq that was received at this time or later, as log-service has it.
-fn at(trail: &Trail, time: Option<Timestamp>) -> Result<Option<u64>> {
-    let Some(time) = time else {
-        return Ok(None);
-    };
-    let (tenant, partition) = (&trail.writer.tenant_id, &trail.chain.partition);
-    let tenant = tenant.as_deref().context("a tenant")?;
-    let seq = trail.database.run(&format!(
-        "select min(seq) from ledger.entries where tenant = '{tenant}' and partition = '{partition}'
-            and received_at >= '{time}'"
-    ))?;
-    Ok(if seq.is_empty() {
-        None
-    } else {
-        Some(seq.parse()?)
     })
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::world::{ORIGIN, World};
 
-const VISIBLE: &str = "index.visible";
+pub(super) const VISIBLE: &str = "index.visible";
 
 #[derive(Clone, Copy)]
 pub(super) enum Kind {

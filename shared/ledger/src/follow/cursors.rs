@@ -6,7 +6,7 @@ use sqlx::postgres::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Chain, Cursor, Followed, Head};
+use super::{Chain, Cursor, Cursors, Followed, Head};
 use crate::rows::{place, to_time};
 use crate::{Error, Ledger};
 
@@ -67,6 +67,35 @@ async fn of_chains(pool: &PgPool, follower: &str, chains: &[Chain]) -> Result<Ve
     rows.into_iter().map(Row::into_cursor).collect()
 }
 
+/// All of a tenant, and the epoch that they are of, in one snapshot.
+async fn with_epoch(pool: &PgPool, follower: &str, tenant: Uuid) -> Result<Cursors, Error> {
+    let rows = sqlx::query!(
+        r#"select k.tenant, k.partition, k.generation, k.next, k.received_at, coalesce(f.epoch, 0) as "epoch!"
+             from ledger.cursors k left join ledger.fences f on f.follower = k.follower and f.tenant = k.tenant
+            where k.follower = $1 and k.tenant = $2"#,
+        follower,
+        tenant,
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(Error::from_sqlx)?;
+    let epoch = rows.first().map_or(0, |row| row.epoch);
+    let cursors = rows.into_iter().map(|row| {
+        let row = Row {
+            tenant: row.tenant,
+            partition: row.partition,
+            generation: row.generation,
+            next: row.next,
+            received_at: row.received_at,
+        };
+        row.into_cursor()
+    });
+    Ok(Cursors {
+        cursors: cursors.collect::<Result<_, _>>()?,
+        epoch,
+    })
+}
+
 async fn of_tenant(pool: &PgPool, follower: &str, tenant: Uuid) -> Result<Vec<Cursor>, Error> {
     let rows = sqlx::query_as!(
         Row,
@@ -124,9 +153,22 @@ impl Ledger {
         of_chains(&self.shared.readers, follower, chains).await
     }
 
-    /// Where a follower is in the chains of a tenant. One that it never worked on is left out.
-    pub async fn cursors(&self, follower: &str, tenant: Uuid) -> Result<Vec<Cursor>, Error> {
-        of_tenant(&self.shared.readers, follower, tenant).await
+    /// Where a follower is in the chains of a tenant, in one short statement. A chain that it never worked on
+    /// is left out.
+    pub async fn cursors(&self, follower: &str, tenant: Uuid) -> Result<Cursors, Error> {
+        with_epoch(&self.shared.readers, follower, tenant).await
+    }
+
+    /// How often the tenant's cursors of a follower were set back: what was known of them holds while this
+    /// is the same.
+    pub async fn epoch(&self, follower: &str, tenant: Uuid) -> Result<i64, Error> {
+        let epoch = sqlx::query_scalar!(
+            "select epoch from ledger.fences where follower = $1 and tenant = $2",
+            follower,
+            tenant,
+        );
+        let epoch = epoch.fetch_optional(&self.shared.readers).await;
+        Ok(epoch.map_err(Error::from_sqlx)?.unwrap_or(0))
     }
 }
 
@@ -136,7 +178,7 @@ impl Followed {
         heads(&self.pool, chains).await
     }
 
-    /// See [`Ledger::cursors`].
+    /// Where a follower is in the chains of a tenant, in order. A chain that it never worked on is left out.
     pub async fn cursors(&self, follower: &str, tenant: Uuid) -> Result<Vec<Cursor>, Error> {
         of_tenant(&self.pool, follower, tenant).await
     }

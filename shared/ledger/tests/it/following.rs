@@ -72,7 +72,10 @@ async fn cursors_move_forward_alone_and_each_followers_apart(pool: PgPool) {
         .progress("another", std::slice::from_ref(&chain))
         .await;
     assert_eq!(other.unwrap()[0].next, 0);
-    assert_eq!(ledger.cursors(INDEX, acme.id).await.unwrap().len(), 1);
+    assert_eq!(
+        ledger.cursors(INDEX, acme.id).await.unwrap().cursors.len(),
+        1
+    );
     assert_eq!(followed.due(INDEX, &chain).await.unwrap()[0].cursor.next, 7);
 
     let cursor = at(&followed, &chain, 10).await;
@@ -231,10 +234,19 @@ async fn cursors_that_are_set_back_stay_there(pool: PgPool) {
     let mut kept = before.0.clone();
     kept.next = 4;
     let hour = Duration::from_hours(1);
+    let known = ledger.cursors(INDEX, acme.id).await.unwrap();
+    assert_eq!(known.epoch, ledger.epoch(INDEX, acme.id).await.unwrap());
     followed
         .rewind(&[INDEX], acme.id, &[kept], hour)
         .await
         .unwrap();
+    // Whoever goes by what he knew sees that it does not hold.
+    let epoch = ledger.epoch(INDEX, acme.id).await.unwrap();
+    assert_ne!(epoch, known.epoch);
+    let now = ledger.cursors(INDEX, acme.id).await.unwrap();
+    assert_eq!((now.epoch, now.cursors[0].next), (epoch, 4));
+    assert_eq!(ledger.epoch(INDEX, globex.id).await.unwrap(), 0);
+    assert_eq!(ledger.epoch("another", acme.id).await.unwrap(), 0);
     followed
         .advance(INDEX, &[before, before_late])
         .await

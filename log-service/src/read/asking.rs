@@ -1,0 +1,124 @@
+//! Who asks for what, and the bounds of the answer: what there is of it at the moment, or what a page before
+//! left over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain::Stored;
+use ledger::{Limit, Order, Scan, Tenant, Times, Window};
+use query::{Cursor, Filter, MAX_CHAINS, Question};
+use service::{ApiError, Caller};
+
+use super::extent::Extent;
+use super::visible;
+use crate::State;
+use crate::state::unanswered;
+
+/// A page ends at the first of these, whether or not it is full: no filter can keep a reader
+/// connection, or this process, busy for long.
+pub(super) const MAX_SCANNED: usize = 20_000;
+pub(super) const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// Of one statement; checking its rows takes well below a millisecond a time.
+pub(super) const STATEMENT: Limit = Limit {
+    rows: 256,
+    bytes: 2 << 20,
+};
+
+/// Who asks, and what.
+#[derive(Clone)]
+pub(super) struct Asking<'a> {
+    pub(super) state: &'a State,
+    pub(super) caller: &'a Caller,
+    pub(super) question: &'a Question,
+    pub(super) tenant: Tenant,
+}
+
+impl Asking<'_> {
+    /// Whoever was shut out meanwhile gets nothing more.
+    pub(super) fn admit(&self) -> Result<(), ApiError> {
+        self.state.access().admit_read(self.caller)
+    }
+
+    /// Everything that is asked for, up to the heads of this moment.
+    pub(super) async fn whole(&self) -> Result<Scan, ApiError> {
+        let filter = &self.question.filter;
+        let scan = bounds(self.state, self.caller, filter, &self.tenant).await?;
+        Ok(self.in_order(scan))
+    }
+
+    /// What the page before left over.
+    pub(super) fn left_over(&self, cursor: &Cursor) -> Scan {
+        let windows = cursor.remaining.iter().map(|left| Window {
+            partition: left.partition.clone(),
+            generation: left.generation,
+            from: left.from,
+            to: left.to,
+        });
+        self.in_order(scan(windows.collect(), times(&self.question.filter)))
+    }
+
+    fn in_order(&self, scan: Scan) -> Scan {
+        let order = match self.question.order {
+            query::Order::Ascending => Order::Ascending,
+            query::Order::Descending => Order::Descending,
+        };
+        Scan { order, ..scan }
+    }
+
+    /// How far the index is, where it is to be asked: where every entry is wanted, nothing is quicker than
+    /// the ledger.
+    pub(super) async fn extent(&self) -> Result<Option<Arc<Extent>>, ApiError> {
+        if self.question.filter.is_whole() || self.state.index().get().is_none() {
+            return Ok(None);
+        }
+        let extents = self.state.extents();
+        let extent = extents.of(self.state.ledger(), &self.tenant).await?;
+        Ok(Some(extent))
+    }
+
+    /// A page of the ledger alone.
+    pub(super) async fn scan(&self, scan: &Scan) -> Result<Vec<Stored>, ApiError> {
+        self.admit()?;
+        let rows = self.state.ledger().by_time(&self.tenant, scan).await;
+        rows.map_err(unanswered)
+    }
+}
+
+/// Everything that the caller may read and that the filter's partition and times leave, newest first.
+pub(super) async fn bounds(
+    state: &State,
+    caller: &Caller,
+    filter: &Filter,
+    tenant: &Tenant,
+) -> Result<Scan, ApiError> {
+    let times = times(filter);
+    let named: Vec<_> = filter.partition().map(str::to_owned).into_iter().collect();
+    let windows = state.ledger().windows(tenant, &named, times).await;
+    let mut windows = windows.map_err(unanswered)?;
+    windows.retain(|window| window.from < window.to && visible(caller, &window.partition));
+    windows.sort_by(|a, b| (&a.partition, a.generation).cmp(&(&b.partition, b.generation)));
+    if windows.len() > MAX_CHAINS {
+        return Err(ApiError::invalid(
+            "query.partition",
+            "more than 64 partitions have entries in this time; name one, or a shorter time",
+        ));
+    }
+    Ok(scan(windows, times))
+}
+
+fn scan(windows: Vec<Window>, times: Times) -> Scan {
+    Scan {
+        windows,
+        times,
+        order: Order::Descending,
+        limit: STATEMENT,
+    }
+}
+
+fn times(filter: &Filter) -> Times {
+    Times {
+        from: filter.from(),
+        to: filter.to(),
+    }
+}
