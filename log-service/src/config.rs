@@ -19,7 +19,8 @@ pub struct Config {
     #[arg(long, env = "ORIGIN")]
     pub origin: String,
 
-    /// Append connections; one is at work until it is busy, then other chains use the next
+    /// Append connections; the first is at work until it is busy, then other chains use the next; bulks
+    /// begin with the last
     #[arg(long, env = "LANES", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
 

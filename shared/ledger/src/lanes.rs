@@ -1,7 +1,7 @@
 //! Which lane a request goes to. A chain with a request under way stays where that is, so that its
-//! statements never compete within a process; otherwise the first lane that is not busy takes it. Few
-//! lanes at work mean large group commits, and a second one keeps a tenant's single entries from
-//! waiting behind another's thousands.
+//! statements never compete within a process; otherwise the first lane that is not busy takes it, and what
+//! is large goes to the last one. Few lanes at work mean large group commits, and a tenant's single entries
+//! never begin where another's thousands are about to come.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,9 @@ use crate::lane::Key;
 /// Entries under way in a lane from which on other chains go to the next one: about what a statement
 /// carries when many single requests come at once.
 const BUSY: usize = 256;
+
+/// Entries of a request whose statement takes several times as long as that of one entry.
+const LARGE: usize = 64;
 
 pub(crate) struct Lanes {
     senders: Vec<mpsc::Sender<Submission>>,
@@ -93,7 +96,13 @@ impl Places {
             *requests += 1;
             *lane
         } else {
-            let free = self.entries.iter().position(|&entries| entries < BUSY);
+            let mut lanes = self.entries.iter();
+            let is_free = |under_way: &usize| *under_way < BUSY;
+            let free = if entries < LARGE {
+                lanes.position(is_free)
+            } else {
+                lanes.rposition(is_free)
+            };
             let least = (0..self.entries.len()).min_by_key(|&lane| self.entries[lane]);
             let lane = free.or(least).unwrap_or_default();
             self.chains.insert(key.clone(), (lane, 1));
@@ -128,7 +137,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{BUSY, Places};
+    use super::{BUSY, LARGE, Places};
     use crate::lane::Key;
 
     fn key(tenant: u128) -> Key {
@@ -144,16 +153,33 @@ mod tests {
             entries: vec![0; 3],
             ..Places::default()
         };
-        assert_eq!(places.take(&key(1), 1_000), 0);
+        assert_eq!(places.take(&key(1), 1), 0);
         assert_eq!(
-            places.take(&key(1), 1_000),
+            places.take(&key(1), BUSY),
             0,
             "the chain is under way there"
         );
         assert_eq!(places.take(&key(2), 1), 1, "the first lane is busy");
         assert_eq!(places.take(&key(3), 1), 1, "what is not busy is shared");
-        assert_eq!(places.take(&key(2), BUSY), 1);
-        assert_eq!(places.take(&key(4), 3_000), 2);
-        assert_eq!(places.take(&key(5), 1), 1, "all are busy: the least");
+        assert_eq!(
+            places.take(&key(4), 3_000),
+            2,
+            "what is large goes to the last"
+        );
+        assert_eq!(places.take(&key(5), 1_000), 1, "the last is busy");
+        assert_eq!(places.take(&key(6), 1), 0, "all are busy: the least");
+        assert_eq!(places.take(&key(4), 1), 2, "a chain stays, whatever comes");
+    }
+
+    #[test]
+    fn what_is_small_never_begins_where_what_is_large_comes() {
+        let mut places = Places {
+            entries: vec![0; 2],
+            ..Places::default()
+        };
+        assert_eq!(places.take(&key(1), 1), 0);
+        assert_eq!(places.take(&key(2), LARGE), 1, "also where nothing is busy");
+        assert_eq!(places.take(&key(1), 1), 0);
+        assert_eq!(places.take(&key(3), LARGE - 1), 0);
     }
 }
