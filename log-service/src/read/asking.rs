@@ -26,7 +26,6 @@ pub(super) const STATEMENT: Limit = Limit {
 };
 
 /// Who asks, and what.
-#[derive(Clone)]
 pub(super) struct Asking<'a> {
     pub(super) state: &'a State,
     pub(super) caller: &'a Caller,

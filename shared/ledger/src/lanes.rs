@@ -1,7 +1,7 @@
 //! Which lane a request goes to. A chain with a request under way stays where that is, so that its
 //! statements never compete within a process; otherwise the first lane that is not busy takes it, and what
-//! is large goes to the last one. Few lanes at work mean large group commits, and a tenant's single entries
-//! never begin where another's thousands are about to come.
+//! is large goes to the last one. Few lanes at work mean large group commits, and while a lane is free a
+//! tenant's single entries do not begin where another's thousands are about to come.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,12 +147,16 @@ mod tests {
         }
     }
 
+    fn lanes(count: usize) -> Places {
+        Places {
+            entries: vec![0; count],
+            ..Places::default()
+        }
+    }
+
     #[test]
     fn a_chain_stays_and_others_make_room() {
-        let mut places = Places {
-            entries: vec![0; 3],
-            ..Places::default()
-        };
+        let mut places = lanes(3);
         assert_eq!(places.take(&key(1), 1), 0);
         assert_eq!(
             places.take(&key(1), BUSY),
@@ -172,11 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_small_never_begins_where_what_is_large_comes() {
-        let mut places = Places {
-            entries: vec![0; 2],
-            ..Places::default()
-        };
+    fn what_is_small_and_what_is_large_begin_apart() {
+        let mut places = lanes(2);
         assert_eq!(places.take(&key(1), 1), 0);
         assert_eq!(places.take(&key(2), LARGE), 1, "also where nothing is busy");
         assert_eq!(places.take(&key(1), 1), 0);

@@ -153,17 +153,21 @@ async fn ledger(world: &World) -> ledger::Ledger {
     ledger::Ledger::start(config).await.unwrap()
 }
 
-/// What searches find ends before this entry.
-pub(super) async fn cursor(world: &World, tenant: Uuid, partition: &str, next: u64) {
-    let followed = Followed::new(Config::new(SecretString::from(world.database.url.as_str())));
-    let followed = followed.unwrap();
-    let cursor = Cursor {
+pub(super) fn at(tenant: Uuid, partition: &str, next: u64) -> Cursor {
+    Cursor {
         tenant,
         partition: partition.to_owned(),
         generation: 1,
         next,
         received_at: Timestamp::FIRST,
-    };
+    }
+}
+
+/// What searches find ends before this entry.
+pub(super) async fn cursor(world: &World, tenant: Uuid, partition: &str, next: u64) {
+    let followed = Followed::new(Config::new(SecretString::from(world.database.url.as_str())));
+    let followed = followed.unwrap();
+    let cursor = at(tenant, partition, next);
     followed.advance(VISIBLE, &[(cursor, 0)]).await.unwrap();
     followed.stop().await;
 }

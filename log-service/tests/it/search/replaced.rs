@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chain::Timestamp;
 use ledger::follow::{Config, Cursor, Followed};
 use query::Document;
 use search::{Ask, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::index::VISIBLE;
+use super::index::{self, VISIBLE};
 use crate::world::World;
 
 /// The new one is empty, and so are the cursors that go with it.
@@ -37,13 +36,7 @@ impl Replaced {
 
     /// An index that has the first entries of a chain.
     pub(super) async fn put(&self, tenant: Uuid, partition: &str, next: u64) {
-        let cursor = Cursor {
-            tenant,
-            partition: partition.to_owned(),
-            generation: 1,
-            next,
-            received_at: Timestamp::FIRST,
-        };
+        let cursor = index::at(tenant, partition, next);
         self.set_cursors(tenant, &[cursor]).await;
     }
 
