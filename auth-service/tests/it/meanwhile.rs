@@ -32,8 +32,10 @@ async fn until_somebody_waits(held: &mut PgConnection) {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         loop {
             ticks.tick().await;
-            let sql = "select exists (select from pg_stat_activity
-                where pg_backend_pid() = any(pg_blocking_pids(pid)))";
+            // Not `pg_stat_activity`: a transaction sees that as it was at its first look, without the
+            // connections made since.
+            let sql = "select exists (select from pg_locks
+                where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))";
             let waits: bool = sqlx::query_scalar(sql).fetch_one(&mut *held).await.unwrap();
             if waits {
                 return;

@@ -241,8 +241,10 @@ async fn hang(world: &World) -> PgConnection {
 
 /// Until a statement waits for the lock.
 async fn until_hung(database: &mut PgConnection) {
-    let waits = "select exists (select from pg_stat_activity
-        where pg_backend_pid() = any(pg_blocking_pids(pid)))";
+    // Not `pg_stat_activity`: a transaction sees that as it was at its first look, without the
+    // connections made since.
+    let waits = "select exists (select from pg_locks
+        where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))";
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let waiting = async {
         loop {
