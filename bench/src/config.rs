@@ -34,11 +34,11 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub(crate) exported: u64,
 
-    /// Entries that are indexed in `index` and searched in `search`
+    /// Entries that are indexed in `index`
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     pub(crate) indexed: u64,
 
-    /// Entries that are searched in `embedded`
+    /// Entries that are searched in `search` and `embedded`
     #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
     pub(crate) searched: u64,
 

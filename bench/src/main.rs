@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod cpu;
 mod database;
+mod entries;
 mod follow;
 mod http;
 mod load;

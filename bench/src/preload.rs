@@ -14,17 +14,17 @@ use crate::database::Database;
 use crate::template::{Ids, Into, Template};
 use crate::varied::Varied;
 
-/// Entries of each chain but the last.
-const PER_CHAIN: u64 = 1_000_000;
+/// Entries of a chain where many are made.
+pub(crate) const MILLION: u64 = 1_000_000;
 
 /// Rows that are handed to COPY at a time.
 const ROWS: u64 = 1000;
 
-/// Makes `count` entries in partitions of a million each, and returns their names.
+/// Makes `count` entries in partitions of `each`, the last one of what is left, and returns their names.
 pub(crate) async fn fill(
     trail: &Trail,
     database: &Database,
-    count: u64,
+    (count, each): (u64, u64),
     ids: Ids,
     content: Content,
 ) -> Result<Vec<String>> {
@@ -32,7 +32,7 @@ pub(crate) async fn fill(
     let mut source = Source::new(trail, database, ids, content)?;
     let mut rest = count;
     while rest > 0 {
-        let size = rest.min(PER_CHAIN);
+        let size = rest.min(each);
         let partition = format!("preloaded-{}", names.len());
         let body = serde_json::json!({ "partition": partition });
         trail

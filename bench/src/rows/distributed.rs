@@ -1,7 +1,7 @@
 //! The rows that need an OpenSearch: Veritrail as programs of their own on it, one after the other on
 //! the same installation.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -16,6 +16,9 @@ use crate::report::progress;
 use crate::system::{self, System};
 use crate::template::Ids;
 use crate::tenants::Tenant;
+
+/// How long one look at the progress waits; tokens last longer.
+const LOOK: Duration = Duration::from_mins(1);
 
 const ROWS: [Row; 3] = [Row::Index, Row::Search, Row::Tenants];
 
@@ -112,7 +115,8 @@ impl Distributed {
         let tenant = self.running.tenant(code).await?;
         let trail = self.running.trail_of(&tenant, "default").await?;
         let database = &self.programs.database;
-        let names = preload::fill(&trail, database, count, Ids::V7, Content::varied()).await?;
+        let names =
+            preload::fill(&trail, database, (count, count), Ids::V7, Content::varied()).await?;
         ensure!(names.len() == 1, "more than one chain");
         let trail = self.running.trail_of(&tenant, &names[0]).await?;
         ensure!(
@@ -122,17 +126,26 @@ impl Distributed {
         Ok((tenant, trail))
     }
 
-    /// Waits until the index has all entries of a trail, for a time that grows with their number.
-    pub(super) async fn indexed(&self, trail: &Trail) -> Result<()> {
+    /// Waits until the index has all entries of a tenant's trail, for a time that grows with their number.
+    pub(super) async fn indexed(&self, tenant: &Tenant, trail: &Trail) -> Result<()> {
         let size = trail.size()?;
-        let within = Duration::from_mins(1) + Duration::from_millis(2) * u32::try_from(size)?;
-        let place = (trail.chain.partition.as_str(), size - 1);
-        let found = trail
-            .client
-            .found(&trail.reader, place, "limit=1", within)
-            .await?;
-        ensure!(found.is_some(), "{size} entries are not indexed in time");
-        Ok(())
+        let within = LOOK + Duration::from_millis(2) * u32::try_from(size)?;
+        let deadline = Instant::now() + within;
+        let partition = trail.chain.partition.as_str();
+        let mut reader = trail.reader.clone();
+        loop {
+            let place = (partition, size - 1);
+            let found = trail.client.found(&reader, place, "limit=1", LOOK);
+            if found.await?.is_some() {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{size} entries are not indexed in time"
+            );
+            // Tokens do not last for all of it.
+            reader = self.running.trail_of(tenant, partition).await?.reader;
+        }
     }
 
     /// That no entry of the installation was passed over.

@@ -12,7 +12,7 @@ use crate::asked::{Asked, Kind, Span};
 use crate::check::Trail;
 use crate::http::Connection;
 use crate::load::{Measured, precise};
-use crate::preload::{self, Content};
+use crate::preload::{self, Content, MILLION};
 use crate::report::{Round, Target, number, progress};
 use crate::system::System;
 use crate::template::Ids;
@@ -44,7 +44,14 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
 async fn fill(system: &System, count: u64) -> Result<Vec<String>> {
     let trail = system.trail("default").await?;
     let database = system.database()?;
-    preload::fill(&trail, &database, count, Ids::V7, Content::varied()).await
+    preload::fill(
+        &trail,
+        &database,
+        (count, MILLION),
+        Ids::V7,
+        Content::varied(),
+    )
+    .await
 }
 
 async fn over(bench: &mut Bench<'_>, system: &System, partitions: &[String]) -> Result<()> {

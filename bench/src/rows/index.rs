@@ -5,18 +5,18 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use chain::Timestamp;
-use query::{Document, Kept};
+use query::Document;
 use search::wire;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Bench;
 use super::distributed::Distributed;
 use crate::check::Trail;
 use crate::cpu::Spent;
+use crate::entries::Entries;
 use crate::load::precise;
 use crate::report::{Round, Target, progress};
+use crate::tenants::Tenant;
 
 /// Entries of one bulk, as an indexer-worker has it by itself.
 const BULK: u64 = 2_000;
@@ -28,14 +28,14 @@ pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distribute
     let mut bytes = 0;
     while bench.another(&ratios) {
         let code = format!("index-{}", ratios.len());
-        let (_, trail) = installation.filled(&code, count).await?;
+        let (tenant, trail) = installation.filled(&code, count).await?;
         let requests = requests(installation, &trail)?;
         bytes = requests.iter().map(Vec::len).sum();
         if ratios.is_empty() {
             // Java compiles what it runs often: the first to write would do it for the second.
             raw(bench, installation, &trail, &requests).await?;
         }
-        let ours = indexed(bench, installation, &trail).await?;
+        let ours = indexed(bench, installation, (&tenant, &trail)).await?;
         bench.report.round("indexer-worker, one chain", ours);
         let alone = raw(bench, installation, &trail, &requests).await?;
         bench.report.round("raw _bulk of the same documents", alone);
@@ -54,14 +54,14 @@ pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distribute
 async fn indexed(
     bench: &Bench<'_>,
     installation: &mut Distributed,
-    trail: &Trail,
+    (tenant_of_trail, trail): (&Tenant, &Trail),
 ) -> Result<Round> {
     installation.opensearch.settled().await?;
     bench.quiet(&installation.watch(None)).await?;
     let indexer = installation.programs.indexer().await?;
     let watch = installation.watch(Some(&indexer));
     let (start, before) = (Instant::now(), watch.now()?);
-    let found = installation.indexed(trail).await;
+    let found = installation.indexed(tenant_of_trail, trail).await;
     let (seconds, spent) = (start.elapsed().as_secs_f64(), watch.now()? - before);
     indexer.stop().await?;
     found?;
@@ -134,32 +134,19 @@ fn tenant(trail: &Trail) -> Result<Uuid> {
     Ok(tenant.context("a writer of a tenant")?.parse()?)
 }
 
-/// An entry as the ledger has it.
-#[derive(Deserialize)]
-struct Row {
-    seq: u64,
-    /// Microseconds since 1970.
-    received_at: i64,
-    event: String,
-    parts: Option<String>,
-    residue: Option<String>,
-}
-
 /// What the worker sends for the trail's entries, read from the same rows and rendered.
 fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<Vec<u8>>> {
     let settings = raw_settings(installation)?;
-    let (tenant, partition) = (tenant(trail)?, &trail.chain.partition);
-    let size = trail.size()?;
+    let tenant = tenant(trail)?;
+    let mut entries = Entries::of(trail);
     let mut requests = Vec::new();
-    for from in (0..size).step_by(usize::try_from(BULK)?) {
-        let rows = trail.database.run(&format!(
-            "select json_build_object('seq', seq, 'received_at', (extract(epoch from received_at) * 1000000)::int8,
-               'event', event, 'parts', parts, 'residue', residue)
-               from ledger.entries where tenant = '{tenant}' and partition = '{partition}'
-                and seq >= {from} and seq < {from} + {BULK} order by seq"
-        ))?;
-        let documents = rows.lines().map(|line| document(partition, line));
-        let documents = documents.collect::<Result<Vec<_>>>()?;
+    loop {
+        let some = entries.next(BULK)?;
+        if some.is_empty() {
+            return Ok(requests);
+        }
+        let documents = some.iter().map(Document::of);
+        let documents = documents.collect::<Result<Vec<_>, _>>()?;
         let bulks = wire::bulks(&settings, tenant, &documents);
         requests.extend(
             bulks
@@ -167,20 +154,6 @@ fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<Vec<u8>>> {
                 .map(|one| installation.opensearch.rendered(one)),
         );
     }
-    Ok(requests)
-}
-
-fn document(partition: &str, line: &str) -> Result<Document> {
-    let row: Row = serde_json::from_str(line).context("a row of the ledger")?;
-    Ok(Document::of(Kept {
-        partition,
-        generation: 1,
-        seq: row.seq,
-        received_at: Timestamp::from_micros(row.received_at).context("a time")?,
-        event: &row.event,
-        parts: row.parts.as_deref(),
-        residue: row.residue.as_deref(),
-    })?)
 }
 
 fn round(entries: u64, seconds: f64, spent: Spent) -> Round {

@@ -7,7 +7,7 @@ use super::Bench;
 use crate::check::Trail;
 use crate::config::Row;
 use crate::load::precise;
-use crate::preload::{self, Content};
+use crate::preload::{self, Content, MILLION};
 use crate::report::{Target, progress};
 use crate::system::System;
 use crate::template::Ids;
@@ -68,7 +68,14 @@ async fn compare(
     progress(&format!("{count} entries with ids {name}"));
     let trail = full.trail("default").await?;
     let start = std::time::Instant::now();
-    let partitions = preload::fill(&trail, &full.database()?, count, ids, Content::alike()).await?;
+    let partitions = preload::fill(
+        &trail,
+        &full.database()?,
+        (count, MILLION),
+        ids,
+        Content::alike(),
+    )
+    .await?;
     let seconds = start.elapsed().as_secs_f64();
     progress(&format!(
         "  filled at {}/s",

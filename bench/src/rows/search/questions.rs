@@ -1,12 +1,12 @@
-//! Questions of the row `search`, each ready for the API and for OpenSearch, and whether both answered
+//! Questions of the row `search`, each ready for the API and for OpenSearch, and whether all answered
 //! alike.
 
 use anyhow::{Context as _, Result, ensure};
 use chain::{Mask, Timestamp};
-use query::Question;
 use search::{Ask, Window, wire};
 use serde_json::Value;
 
+use super::kept::Kept;
 use crate::asked::{Asked, Kind, Span};
 use crate::check::Trail;
 use crate::rows::distributed::Distributed;
@@ -16,29 +16,43 @@ pub(super) const LIMIT: usize = 50;
 /// Questions of each kind.
 const EACH: u64 = 20;
 
-/// One question, ready to be sent to either.
-pub(super) struct Pair {
+/// One question, ready to be sent to each side.
+pub(super) struct Question {
     pub(super) asked: Asked,
     pub(super) api: Vec<u8>,
-    pub(super) direct: Vec<u8>,
+    /// To the index that keeps the entries.
+    pub(super) kept: Vec<u8>,
+    /// To the installation's index.
+    pub(super) places: Vec<u8>,
 }
 
 /// All the questions, each kind in turn.
-pub(super) fn pairs(installation: &Distributed, trail: &Trail, span: Span) -> Result<Vec<Pair>> {
-    let mut pairs = Vec::new();
+pub(super) fn questions(
+    installation: &Distributed,
+    kept: &Kept,
+    trail: &Trail,
+    span: Span,
+) -> Result<Vec<Question>> {
+    let mut questions = Vec::new();
     for nth in 0..EACH {
         for kind in Kind::ALL {
             let asked = Asked::new(kind, nth, span)?;
-            pairs.push(pair(installation, trail, asked)?);
+            questions.push(question(installation, kept, trail, asked)?);
         }
     }
-    Ok(pairs)
+    Ok(questions)
 }
 
-fn pair(installation: &Distributed, trail: &Trail, asked: Asked) -> Result<Pair> {
+fn question(
+    installation: &Distributed,
+    kept: &Kept,
+    trail: &Trail,
+    asked: Asked,
+) -> Result<Question> {
     let partition = &trail.chain.partition;
     let query = format!("partition={partition}&{}&limit={LIMIT}", asked.query);
-    let question = Question::parse(&query).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+    let question =
+        query::Question::parse(&query).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
     let tenant = trail.writer.tenant_id.as_deref().context("a tenant")?;
     let ask = Ask {
         filter: &question.filter,
@@ -53,14 +67,14 @@ fn pair(installation: &Distributed, trail: &Trail, asked: Asked) -> Result<Pair>
         limit: question.limit,
         after: None,
     };
-    let request = wire::page(&installation.settings()?, tenant.parse()?, &ask);
-    let direct = installation
-        .opensearch
-        .rendered(&request.context("something to ask")?);
-    Ok(Pair {
+    let places = wire::page(&installation.settings()?, tenant.parse()?, &ask);
+    let places = places.context("something to ask")?;
+    let opensearch = &installation.opensearch;
+    Ok(Question {
         asked,
         api: page(&query, trail),
-        direct,
+        kept: opensearch.rendered(&kept.page(trail, &ask)?),
+        places: opensearch.rendered(&places),
     })
 }
 
@@ -90,22 +104,26 @@ pub(super) fn page(query: &str, trail: &Trail) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Both found the same entries, and these are what was asked for. Gives their number.
-pub(super) fn same(pair: &Pair, page: &str, hits: &str) -> Result<u64> {
-    let page: Value = serde_json::from_str(page)?;
-    let hits: Value = serde_json::from_str(hits)?;
-    let entries = page["entries"].as_array().context("no entries")?;
-    pair.asked.check(entries)?;
-    let seqs: Vec<_> = entries.iter().map(|entry| entry["seq"].as_u64()).collect();
-    let hits = hits["hits"]["hits"].as_array();
-    let hits = hits
-        .into_iter()
-        .flatten()
-        .map(|hit| hit["sort"][3].as_u64());
-    let query = &pair.asked.query;
-    ensure!(
-        hits.eq(seqs.iter().copied()),
-        "{query}: the API found {seqs:?}"
-    );
-    Ok(seqs.len() as u64)
+/// All found the same entries, and these are what was asked for. Gives their number.
+pub(super) fn same(question: &Question, api: &[u8], kept: &[u8], places: &[u8]) -> Result<u64> {
+    let api: Value = serde_json::from_slice(api)?;
+    let entries = api["entries"].as_array().context("no entries")?;
+    question.asked.check(entries)?;
+    let query = &question.asked.query;
+    let (kept, places) = (hits(kept)?, hits(places)?);
+    let kept = kept.iter().map(|hit| &hit["_source"]["entry"]);
+    ensure!(kept.eq(entries), "{query}: other entries of OpenSearch");
+    let places = places.iter().map(|hit| &hit["sort"][3]);
+    let seqs = entries.iter().map(|entry| &entry["seq"]);
+    ensure!(places.eq(seqs), "{query}: other places of OpenSearch");
+    Ok(entries.len() as u64)
+}
+
+fn hits(answer: &[u8]) -> Result<Vec<Value>> {
+    let mut answer: Value = serde_json::from_slice(answer)?;
+    // Absent where nothing was found.
+    Ok(match answer["hits"]["hits"].take() {
+        Value::Array(hits) => hits,
+        _ => Vec::new(),
+    })
 }
