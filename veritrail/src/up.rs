@@ -4,6 +4,8 @@
 
 mod data;
 mod first_start;
+#[cfg(target_os = "linux")]
+mod growth;
 mod pace;
 mod server;
 mod welcome;
@@ -81,6 +83,8 @@ async fn with_postgres(
         secret,
         database,
     };
+    #[cfg(target_os = "linux")]
+    let writing = tokio::spawn(growth::write_soon(postgres.data().join("base")));
     let served = {
         let inner = stop.child_token();
         let serving = server::run(data, config, &installation, output, &inner);
@@ -94,6 +98,8 @@ async fn with_postgres(
             }
         }
     };
+    #[cfg(target_os = "linux")]
+    writing.abort();
     // Nobody uses it any more. Its own failure matters less than the first one.
     let stopped = postgres.stop().await;
     served.and(stopped)

@@ -34,6 +34,7 @@ pub struct Wanted<'a> {
 pub struct Postgres {
     postmaster: Postmaster,
     version: String,
+    data: PathBuf,
     socket: PathBuf,
 }
 
@@ -99,6 +100,7 @@ impl Postgres {
         let mut postgres = Self {
             postmaster,
             version: binaries.version,
+            data: cluster.path.clone(),
             socket,
         };
         if let Err(error) = postgres.prepare().await {
@@ -111,6 +113,11 @@ impl Postgres {
     /// Of the server, e.g. `15.18`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Resolves when the server has ended without being asked to.
