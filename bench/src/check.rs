@@ -59,13 +59,14 @@ impl Trail {
         })
     }
 
+    pub(crate) fn tenant(&self) -> Result<uuid::Uuid> {
+        let tenant = self.writer.tenant_id.as_deref();
+        Ok(tenant.context("a writer of a tenant")?.parse()?)
+    }
+
     /// Number of entries now.
     pub(crate) fn size(&self) -> Result<u64> {
-        let tenant = self
-            .writer
-            .tenant_id
-            .as_deref()
-            .context("a writer of a tenant")?;
+        let tenant = self.tenant()?;
         let size = self.database.run(&format!(
             "select coalesce(sum(size), 0)::int8 from ledger.chains
               where tenant = '{tenant}' and partition = '{}'",

@@ -41,8 +41,7 @@ impl<'a> Entries<'a> {
     /// The next `count`; fewer at the end, none behind it.
     pub(crate) fn next(&mut self, count: u64) -> Result<Vec<Stored>> {
         let from = self.next;
-        let tenant = self.trail.writer.tenant_id.as_deref();
-        let (tenant, partition) = (tenant.context("a tenant")?, &self.trail.chain.partition);
+        let (tenant, partition) = (self.trail.tenant()?, &self.trail.chain.partition);
         let rows = self.trail.database.run(&format!(
             "select json_build_object('seq', seq, 'received_at', (extract(epoch from received_at) * 1000000)::int8,
                'id', id, 'hash', encode(hash, 'hex'), 'salt', encode(salt, 'hex'),

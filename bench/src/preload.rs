@@ -14,8 +14,8 @@ use crate::database::Database;
 use crate::template::{Ids, Into, Template};
 use crate::varied::Varied;
 
-/// Entries of a chain where many are made.
-pub(crate) const MILLION: u64 = 1_000_000;
+/// Entries of each chain where there is to be more than one.
+pub(crate) const PER_CHAIN: u64 = 1_000_000;
 
 /// Rows that are handed to COPY at a time.
 const ROWS: u64 = 1000;

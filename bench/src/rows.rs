@@ -37,6 +37,13 @@ use crate::template::{Ids, Into, Template};
 /// Connections of the full load.
 const CONNECTIONS: u64 = 64;
 
+/// Bytes on disk for each entry that is filled in and indexed, generously: rows, keys, the WAL of the filling,
+/// and the index.
+const BYTES: u64 = 4_000;
+
+/// How long a look at the progress of an index waits; tokens last longer.
+const LOOK: Duration = Duration::from_mins(1);
+
 /// What is added to the name of a figure that was taken on a system that indexes.
 const INDEXED: &str = ", beside indexing";
 

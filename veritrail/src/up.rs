@@ -84,7 +84,7 @@ async fn with_postgres(
         database,
     };
     #[cfg(target_os = "linux")]
-    let writing = tokio::spawn(growth::write_soon(postgres.data().join("base")));
+    let writing = tokio::spawn(growth::write_soon(postgres.data_directory().join("base")));
     let served = {
         let inner = stop.child_token();
         let serving = server::run(data, config, &installation, output, &inner);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Bench, index, search, tenants};
+use super::{Bench, LOOK, index, search, tenants};
 use crate::check::Trail;
 use crate::config::Row;
 use crate::cpu::Watch;
@@ -16,9 +16,6 @@ use crate::report::progress;
 use crate::system::{self, System};
 use crate::template::Ids;
 use crate::tenants::Tenant;
-
-/// How long one look at the progress waits; tokens last longer.
-const LOOK: Duration = Duration::from_mins(1);
 
 const ROWS: [Row; 3] = [Row::Index, Row::Search, Row::Tenants];
 

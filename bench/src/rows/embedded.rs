@@ -7,20 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{Bench, search};
+use super::{BYTES, Bench, LOOK, search};
 use crate::asked::{Asked, Kind, Span};
 use crate::check::Trail;
 use crate::http::Connection;
 use crate::load::{Measured, precise};
-use crate::preload::{self, Content, MILLION};
+use crate::preload::{self, Content, PER_CHAIN};
 use crate::report::{Round, Target, number, progress};
 use crate::system::System;
 use crate::template::Ids;
 
-/// Bytes on disk for each entry, generously: rows, keys, the WAL of the filling, and the index.
-const BYTES: u64 = 4_000;
-/// How long a look at the progress waits; tokens last longer.
-const LOOK: Duration = Duration::from_mins(1);
 /// Slower than this many a second is an error.
 const LEAST_RATE: u64 = 300;
 const LIMIT: usize = 50;
@@ -47,7 +43,7 @@ async fn fill(system: &System, count: u64) -> Result<Vec<String>> {
     preload::fill(
         &trail,
         &database,
-        (count, MILLION),
+        (count, PER_CHAIN),
         Ids::V7,
         Content::varied(),
     )

@@ -4,10 +4,9 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use query::Document;
 use search::wire;
-use uuid::Uuid;
 
 use super::Bench;
 use super::distributed::Distributed;
@@ -54,19 +53,19 @@ pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distribute
 async fn indexed(
     bench: &Bench<'_>,
     installation: &mut Distributed,
-    (tenant_of_trail, trail): (&Tenant, &Trail),
+    (tenant, trail): (&Tenant, &Trail),
 ) -> Result<Round> {
     installation.opensearch.settled().await?;
     bench.quiet(&installation.watch(None)).await?;
     let indexer = installation.programs.indexer().await?;
     let watch = installation.watch(Some(&indexer));
     let (start, before) = (Instant::now(), watch.now()?);
-    let found = installation.indexed(tenant_of_trail, trail).await;
+    let found = installation.indexed(tenant, trail).await;
     let (seconds, spent) = (start.elapsed().as_secs_f64(), watch.now()? - before);
     indexer.stop().await?;
     found?;
     installation.nothing_left_out()?;
-    let alias = wire::alias(&installation.settings()?, tenant(trail)?);
+    let alias = wire::alias(&installation.settings()?, trail.tenant()?);
     complete(installation, trail, &alias).await?;
     Ok(round(trail.size()?, seconds, spent))
 }
@@ -79,7 +78,7 @@ async fn raw(
     requests: &[Vec<u8>],
 ) -> Result<Round> {
     let settings = raw_settings(installation)?;
-    let tenant = tenant(trail)?;
+    let tenant = trail.tenant()?;
     let alias = wire::alias(&settings, tenant);
     let opensearch = &mut installation.opensearch;
     opensearch.send(&wire::create(&settings, tenant)).await?;
@@ -129,15 +128,10 @@ fn raw_settings(installation: &Distributed) -> Result<search::Settings> {
     Ok(settings)
 }
 
-fn tenant(trail: &Trail) -> Result<Uuid> {
-    let tenant = trail.writer.tenant_id.as_deref();
-    Ok(tenant.context("a writer of a tenant")?.parse()?)
-}
-
 /// What the worker sends for the trail's entries, read from the same rows and rendered.
 fn requests(installation: &Distributed, trail: &Trail) -> Result<Vec<Vec<u8>>> {
     let settings = raw_settings(installation)?;
-    let tenant = tenant(trail)?;
+    let tenant = trail.tenant()?;
     let mut entries = Entries::of(trail);
     let mut requests = Vec::new();
     loop {

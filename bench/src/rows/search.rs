@@ -14,8 +14,8 @@ use search::wire;
 use self::kept::Kept;
 pub(super) use self::questions::span;
 use self::questions::{LIMIT, Question, page, questions, same};
-use super::Bench;
 use super::distributed::Distributed;
+use super::{BYTES, Bench};
 use crate::check::Trail;
 use crate::cpu::Spent;
 use crate::http::Connection;
@@ -61,6 +61,7 @@ struct Times {
 pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distributed) -> Result<()> {
     progress("searches");
     let count = bench.config.searched;
+    bench.room(count * BYTES, "--searched")?;
     let (tenant, trail) = installation.filled("search", count).await?;
     let indexer = installation.programs.indexer().await?;
     installation.indexed(&tenant, &trail).await?;

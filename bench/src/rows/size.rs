@@ -7,7 +7,7 @@ use super::Bench;
 use crate::check::Trail;
 use crate::config::Row;
 use crate::load::precise;
-use crate::preload::{self, Content, MILLION};
+use crate::preload::{self, Content, PER_CHAIN};
 use crate::report::{Target, progress};
 use crate::system::System;
 use crate::template::Ids;
@@ -71,7 +71,7 @@ async fn compare(
     let partitions = preload::fill(
         &trail,
         &full.database()?,
-        (count, MILLION),
+        (count, PER_CHAIN),
         ids,
         Content::alike(),
     )

@@ -34,7 +34,7 @@ pub struct Wanted<'a> {
 pub struct Postgres {
     postmaster: Postmaster,
     version: String,
-    data: PathBuf,
+    data_directory: PathBuf,
     socket: PathBuf,
 }
 
@@ -100,7 +100,7 @@ impl Postgres {
         let mut postgres = Self {
             postmaster,
             version: binaries.version,
-            data: cluster.path.clone(),
+            data_directory: cluster.path.clone(),
             socket,
         };
         if let Err(error) = postgres.prepare().await {
@@ -115,9 +115,9 @@ impl Postgres {
         &self.version
     }
 
-    /// Its data directory.
-    pub fn data(&self) -> &Path {
-        &self.data
+    /// Where the server keeps its files.
+    pub fn data_directory(&self) -> &Path {
+        &self.data_directory
     }
 
     /// Resolves when the server has ended without being asked to.

@@ -52,7 +52,7 @@ impl Growth {
         for (file, size) in files(base) {
             let from = match &before {
                 Some(before) => before.get(&file).copied().unwrap_or(0).min(size),
-                // What is there at the start was written long ago.
+                // What is there at the start is left to the kernel.
                 None => size,
             };
             let more = size - from;

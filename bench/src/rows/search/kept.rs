@@ -24,7 +24,7 @@ impl Kept {
     pub(super) async fn fill(installation: &mut Distributed, trail: &Trail) -> Result<Self> {
         let mut settings = installation.settings()?;
         settings.prefix.push_str("-kept");
-        let tenant = tenant(trail)?;
+        let tenant = trail.tenant()?;
         let opensearch = &mut installation.opensearch;
         opensearch.send(&create(&settings, tenant)?).await?;
         let mut entries = Entries::of(trail);
@@ -57,7 +57,7 @@ impl Kept {
     /// The same question, answered with the entries.
     pub(super) fn page(&self, trail: &Trail, ask: &Ask<'_>) -> Result<wire::Request> {
         const PLACES: &str = "hits.hits.sort";
-        let request = wire::page(&self.settings, tenant(trail)?, ask);
+        let request = wire::page(&self.settings, trail.tenant()?, ask);
         let mut request = request.context("something to ask")?;
         ensure!(request.path.contains(PLACES), "{}: no places", request.path);
         let with_entries = format!("{PLACES},hits.hits._source");
@@ -101,9 +101,4 @@ fn with_entries<'a>(bulk: &str, forms: &mut impl Iterator<Item = &'a String>) ->
         body.push('\n');
     }
     Ok(body)
-}
-
-fn tenant(trail: &Trail) -> Result<Uuid> {
-    let tenant = trail.writer.tenant_id.as_deref();
-    Ok(tenant.context("a tenant")?.parse()?)
 }

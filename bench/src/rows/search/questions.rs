@@ -53,7 +53,6 @@ fn question(
     let query = format!("partition={partition}&{}&limit={LIMIT}", asked.query);
     let question =
         query::Question::parse(&query).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-    let tenant = trail.writer.tenant_id.as_deref().context("a tenant")?;
     let ask = Ask {
         filter: &question.filter,
         windows: &[Window {
@@ -67,7 +66,7 @@ fn question(
         limit: question.limit,
         after: None,
     };
-    let places = wire::page(&installation.settings()?, tenant.parse()?, &ask);
+    let places = wire::page(&installation.settings()?, trail.tenant()?, &ask);
     let places = places.context("something to ask")?;
     let opensearch = &installation.opensearch;
     Ok(Question {
@@ -80,8 +79,7 @@ fn question(
 
 /// The times of the first entry and of the last one.
 pub(in crate::rows) fn span(trail: &Trail) -> Result<Span> {
-    let (tenant, partition) = (&trail.writer.tenant_id, &trail.chain.partition);
-    let tenant = tenant.as_deref().context("a tenant")?;
+    let (tenant, partition) = (trail.tenant()?, &trail.chain.partition);
     let text = trail.database.run(&format!(
         "select (extract(epoch from min(received_at)) * 1000000)::int8 || ' ' ||
                 (extract(epoch from max(received_at)) * 1000000)::int8
