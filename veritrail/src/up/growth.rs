@@ -14,8 +14,10 @@ use rustix::fs::{Advice, fadvise};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Between two looks at the files.
+/// Between two looks at the files that grow.
 const LOOK: Duration = Duration::from_millis(200);
+/// Looks from one search for such files to the next: a new cluster has more than a thousand, and few of them grow.
+const LOOKS: u32 = 10;
 /// Less is left to the kernel, so that a quiet installation causes no writes of its own.
 const LEAST: u64 = 1 << 20;
 
@@ -24,43 +26,59 @@ pub(super) async fn write_soon(base: PathBuf) {
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut growth = Growth::default();
-    loop {
+    for look in (0..LOOKS).cycle() {
         ticks.tick().await;
+        if look > 0 && growth.growing.is_empty() {
+            continue;
+        }
         let base = base.clone();
         // Both the look and the begin of a write may wait for the disk.
-        let look = spawn_blocking(move || {
-            growth.look(&base);
+        let looked = spawn_blocking(move || {
+            if look == 0 {
+                growth.search(&base);
+            }
+            growth.hand_over();
             growth
         });
-        let Ok(looked) = look.await else { return };
+        let Ok(looked) = looked.await else { return };
         growth = looked;
     }
 }
 
 #[derive(Default)]
 struct Growth {
-    /// Up to where each file was handed over; none before the first look.
-    written: Option<HashMap<PathBuf, u64>>,
+    /// How large the files were at the last search; none before the first.
+    sizes: Option<HashMap<PathBuf, u64>>,
+    /// Those that had grown since the search before, and up to where each was handed over.
+    growing: HashMap<PathBuf, u64>,
 }
 
 impl Growth {
+    fn search(&mut self, base: &Path) {
+        let sizes: HashMap<_, _> = files(base).collect();
+        // What is there at the start is left to the kernel.
+        let before = self.sizes.as_ref().unwrap_or(&sizes);
+        let grown = sizes.iter().filter_map(|(file, size)| {
+            let before = before.get(file).copied().unwrap_or(0);
+            let written = self.growing.get(file).copied().unwrap_or(before);
+            (*size > before).then(|| (file.clone(), written))
+        });
+        self.growing = grown.collect();
+        self.sizes = Some(sizes);
+    }
+
     /// Gives how many bytes it had the kernel write.
-    fn look(&mut self, base: &Path) -> u64 {
-        let before = self.written.take();
-        let mut written = HashMap::new();
+    fn hand_over(&mut self) -> u64 {
         let mut handed = 0;
-        for (file, size) in files(base) {
-            let from = match &before {
-                Some(before) => before.get(&file).copied().unwrap_or(0).min(size),
-                // What is there at the start is left to the kernel.
-                None => size,
-            };
-            let more = size - from;
-            let starts = more >= LEAST && start(&file, from, more);
-            handed += if starts { more } else { 0 };
-            written.insert(file, if starts { size } else { from });
+        for (file, written) in &mut self.growing {
+            let size = file.metadata().map_or(0, |about| about.len());
+            *written = size.min(*written);
+            let more = size - *written;
+            if more >= LEAST && start(file, *written, more) {
+                *written = size;
+                handed += more;
+            }
         }
-        self.written = Some(written);
         handed
     }
 }
@@ -101,24 +119,31 @@ mod tests {
         };
         resize("10", 3 * LEAST);
         let mut growth = Growth::default();
-        assert_eq!(growth.look(&base), 0, "it was there before");
+        growth.search(&base);
+        assert_eq!(growth.hand_over(), 0, "it was there before");
         resize("10", 5 * LEAST);
         resize("10.1", 7 * LEAST);
-        assert_eq!(growth.look(&base), 9 * LEAST);
-        assert_eq!(growth.look(&base), 0);
-        // Little by little.
-        resize("10", 6 * LEAST - 1);
-        assert_eq!(growth.look(&base), 0);
+        growth.search(&base);
+        assert_eq!(growth.hand_over(), 9 * LEAST);
+        assert_eq!(growth.hand_over(), 0);
+        // Little by little, between two searches and across one, after which 10.1 grows no more.
         resize("10", 6 * LEAST);
-        assert_eq!(growth.look(&base), LEAST);
+        assert_eq!(growth.hand_over(), LEAST);
+        resize("10", 7 * LEAST - 1);
+        growth.search(&base);
+        assert_eq!(growth.hand_over(), 0);
+        resize("10", 7 * LEAST);
+        assert_eq!(growth.hand_over(), LEAST);
         // Emptied, and filled again.
         resize("10", 0);
         std::fs::remove_file(database.join("10.1")).unwrap();
-        assert_eq!(growth.look(&base), 0);
+        assert_eq!(growth.hand_over(), 0);
         resize("10", 2 * LEAST);
-        resize("10.1", LEAST);
-        assert_eq!(growth.look(&base), 3 * LEAST);
+        assert_eq!(growth.hand_over(), 2 * LEAST);
+        growth.search(&base);
+        assert!(growth.growing.is_empty(), "smaller than at the last search");
         std::fs::remove_dir_all(&base).unwrap();
-        assert_eq!(growth.look(&base), 0, "nothing is there any more");
+        growth.search(&base);
+        assert_eq!(growth.hand_over(), 0, "nothing is there any more");
     }
 }
