@@ -2,6 +2,7 @@
 
 mod audit;
 mod entries;
+mod finished;
 mod partitions;
 mod places;
 mod tail;
