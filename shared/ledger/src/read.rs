@@ -2,7 +2,6 @@
 
 mod audit;
 mod entries;
-mod finished;
 mod partitions;
 mod places;
 mod tail;

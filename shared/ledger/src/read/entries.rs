@@ -6,7 +6,6 @@ use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::finished::finished;
 use super::{Order, Range, Scan, Times, Window};
 use crate::rows::{Row, to_time};
 use crate::{Error, Ledger, Tenant};
@@ -14,8 +13,9 @@ use crate::{Error, Ledger, Tenant};
 /// Begins a transaction in which the views show this tenant. The id is formatted from a UUID, so it
 /// needs no quoting.
 ///
-/// It goes on to its reply whoever gives up: a `begin` that is dropped before would leave its connection inside the
-/// transaction and with the tenant set, and put it back like that. What it then holds is dropped, which rolls back.
+/// In a task of its own: a `begin` that is dropped before its reply, by a client that gave up, would
+/// leave its connection inside the transaction and with the tenant set, and put it back like that.
+/// The task goes on to the reply, and dropping what it then holds rolls back.
 ///
 /// Readers drop the transaction when they have their rows: nothing is to be committed, and the rollback
 /// goes out while the answer is on its way.
@@ -26,7 +26,10 @@ pub(super) async fn begin(
     let statement = format!("begin read only; set local ledger.tenant = '{}'", tenant.id);
     let readers = ledger.shared.readers.clone();
     let begin = async move { readers.begin_with(AssertSqlSafe(statement)).await };
-    finished(begin).await.map_err(Error::from_sqlx)
+    match tokio::spawn(begin).await {
+        Ok(begun) => begun.map_err(Error::from_sqlx),
+        Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
+    }
 }
 
 pub(super) fn count(rows: u32) -> i64 {
