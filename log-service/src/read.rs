@@ -8,6 +8,7 @@ mod found;
 pub(crate) mod get;
 pub(crate) mod list;
 mod page;
+mod row;
 pub(crate) mod stats;
 pub(crate) mod wait;
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain::Stored;
-use ledger::{Limit, Order, Scan, Tenant, Times, Window};
+use ledger::{Limit, Order, Scan, Tenant, Times, View, Window};
 use query::{Cursor, Filter, MAX_CHAINS, Question};
 use service::{ApiError, Caller};
 
 use super::extent::Extent;
-use super::visible;
+use super::row::Row;
+use super::{mask, visible};
 use crate::State;
 use crate::state::unanswered;
 
@@ -39,11 +40,22 @@ impl Asking<'_> {
         self.state.access().admit_read(self.caller)
     }
 
+    /// What the reader sees of the ledger, for statements that follow at once.
+    pub(super) async fn view(&self) -> Result<View, ApiError> {
+        let view = self.state.ledger().view(&self.tenant).await;
+        view.map_err(unanswered)
+    }
+
+    /// The same, to be had while the index works; `None`: too many have it.
+    pub(super) async fn view_ahead(&self) -> Result<Option<View>, ApiError> {
+        let view = self.state.ledger().view_ahead(&self.tenant).await;
+        view.map_err(unanswered)
+    }
+
     /// Everything that is asked for, up to the heads of this moment.
-    pub(super) async fn whole(&self) -> Result<Scan, ApiError> {
-        let filter = &self.question.filter;
-        let scan = bounds(self.state, self.caller, filter, &self.tenant).await?;
-        Ok(self.in_order(scan))
+    pub(super) async fn heads(&self, mut view: View) -> Result<(View, Scan), ApiError> {
+        let scan = bounds(&mut view, self.caller, &self.question.filter).await?;
+        Ok((view, self.in_order(scan)))
     }
 
     /// What the page before left over.
@@ -76,6 +88,11 @@ impl Asking<'_> {
         Ok(Some(extent))
     }
 
+    /// What the reader gets of an entry.
+    pub(super) fn row(&self, entry: Stored) -> Row {
+        Row::new(entry, self.question, mask(self.caller))
+    }
+
     /// A page of the ledger alone.
     pub(super) async fn scan(&self, scan: &Scan) -> Result<Vec<Stored>, ApiError> {
         self.admit()?;
@@ -86,14 +103,13 @@ impl Asking<'_> {
 
 /// Everything that the caller may read and that the filter's partition and times leave, newest first.
 pub(super) async fn bounds(
-    state: &State,
+    view: &mut View,
     caller: &Caller,
     filter: &Filter,
-    tenant: &Tenant,
 ) -> Result<Scan, ApiError> {
     let times = times(filter);
     let named: Vec<_> = filter.partition().map(str::to_owned).into_iter().collect();
-    let windows = state.ledger().windows(tenant, &named, times).await;
+    let windows = view.windows(&named, times).await;
     let mut windows = windows.map_err(unanswered)?;
     windows.retain(|window| window.from < window.to && visible(caller, &window.partition));
     windows.sort_by(|a, b| (&a.partition, a.generation).cmp(&(&b.partition, b.generation)));

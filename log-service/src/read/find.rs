@@ -14,6 +14,7 @@ use service::ApiError;
 use super::asking::{Asking, STATEMENT};
 use super::extent::Extent;
 use super::found::Found;
+use super::row::Row;
 use super::visible;
 
 pub(super) struct Find<'a> {
@@ -32,21 +33,33 @@ pub(super) struct Find<'a> {
 
 impl<'a> Find<'a> {
     /// Everything up to the heads of this moment. The index can be asked before they are known, for all that
-    /// it has: they are read together with the first entries that it found.
+    /// it has: they are read while it works.
     pub(super) async fn up_to_the_heads(asking: Asking<'a>) -> Result<Self, ApiError> {
         let Some(extent) = asking.extent().await? else {
-            let whole = asking.whole().await?;
+            let (_, whole) = asking.heads(asking.view().await?).await?;
             return Ok(Self::over(asking, whole));
         };
         let Some(mut found) = everywhere(&asking, &extent) else {
-            let whole = asking.whole().await?;
+            let (_, whole) = asking.heads(asking.view().await?).await?;
             return Ok(Self::shared(asking, whole, &extent));
         };
-        if !found.ask(&asking, asking.question.limit).await? {
-            let whole = asking.whole().await?;
+        let ahead = async {
+            match asking.view_ahead().await? {
+                Some(view) => asking.heads(view).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let asked = found.ask(&asking, asking.question.limit);
+        let (answered, ahead) = tokio::try_join!(asked, ahead)?;
+        let (mut view, whole) = match ahead {
+            Some(ahead) => ahead,
+            None => asking.heads(asking.view().await?).await?,
+        };
+        if !answered {
             return Ok(Self::over(asking, whole));
         }
-        let (whole, read) = tokio::try_join!(asking.whole(), found.read(&asking))?;
+        let read = found.read(&asking, &mut view).await?;
+        drop(view);
         let mut find = Self::over(asking, whole);
         if let Some(read) = read {
             found.narrow(find.share(&extent));
@@ -110,22 +123,22 @@ impl<'a> Find<'a> {
     }
 
     /// The next entry in order; `room` is how many the caller will take.
-    pub(super) async fn next(&mut self, room: usize) -> Result<Option<Stored>, ApiError> {
+    pub(super) async fn next(&mut self, room: usize) -> Result<Option<Row>, ApiError> {
         self.fill(room).await?;
         if self.rows.is_empty() && !self.read_out {
             self.scan(room).await?;
         }
         let found = self.found.as_ref().and_then(|found| found.rows.front());
         let first = match (found, self.rows.front()) {
-            (Some(found), Some(row)) => order(found, row) == self.direction(),
+            (Some(found), Some(entry)) => order(found, entry) == self.direction(),
             (found, _) => found.is_some(),
         };
         let row = match &mut self.found {
             Some(found) if first => found.rows.pop_front(),
-            _ => self.rows.pop_front(),
+            _ => self.rows.pop_front().map(|entry| self.asking.row(entry)),
         };
         match &row {
-            Some(row) => self.whole.consume(row),
+            Some(row) => self.whole.consume(&row.partition, row.generation, row.seq),
             None => self.whole.windows.clear(),
         }
         Ok(row)
@@ -144,13 +157,7 @@ impl<'a> Find<'a> {
             && found.rows.is_empty()
             && !found.is_over()
         {
-            let answered = found.ask(&self.asking, room).await?;
-            let read = if answered {
-                found.read(&self.asking).await?
-            } else {
-                None
-            };
-            let Some(read) = read else {
+            let Some(read) = found.go_on(&self.asking, room).await? else {
                 self.without_index();
                 break;
             };
@@ -182,7 +189,7 @@ impl<'a> Find<'a> {
         self.read_out = rows.is_empty();
         self.read += rows.len();
         for row in &rows {
-            tail.consume(row);
+            tail.consume(&row.partition, row.generation, row.seq);
         }
         self.rows = rows.into();
         Ok(())
@@ -202,10 +209,9 @@ fn everywhere(asking: &Asking<'_>, extent: &Arc<Extent>) -> Option<Found> {
 }
 
 /// As the ledger orders a list.
-fn order(one: &Stored, other: &Stored) -> Ordering {
-    let key = |entry: &Stored| (entry.received_at, entry.generation, entry.seq);
-    let (a, b) = (key(one), key(other));
-    a.0.cmp(&b.0)
-        .then_with(|| one.partition.cmp(&other.partition))
-        .then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+fn order(row: &Row, entry: &Stored) -> Ordering {
+    let times = row.received_at.cmp(&entry.received_at);
+    times
+        .then_with(|| row.partition.cmp(&entry.partition))
+        .then_with(|| (row.generation, row.seq).cmp(&(entry.generation, entry.seq)))
 }

@@ -4,18 +4,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chain::Stored;
-use ledger::Place;
+use ledger::{Place, View};
 use search::{Ask, Hit, MAX_HITS, Window};
 use service::ApiError;
 
 use super::asking::{Asking, STATEMENT};
 use super::extent::Extent;
 use super::mask;
+use super::row::Row;
+use super::wait::VISIBLE;
 use crate::state::unanswered;
 
-/// Hits that are read with one statement.
-const PLACES: usize = 256;
+/// Hits that are read with one statement. All are looked up, whatever their size: 31 MB at the very most.
+const PLACES: usize = 100;
 
 pub(super) struct Found {
     /// What the index is asked for: no more than it has.
@@ -23,7 +24,7 @@ pub(super) struct Found {
     extent: Arc<Extent>,
     after: Option<Hit>,
     hits: VecDeque<Hit>,
-    pub(super) rows: VecDeque<Stored>,
+    pub(super) rows: VecDeque<Row>,
     /// The index has no more than `hits`.
     read_out: bool,
 }
@@ -94,31 +95,43 @@ impl Found {
         Ok(true)
     }
 
-    /// Reads the entries of the first hits; gives how many rows were read. `None`: the index was put in the
-    /// place of another one since it was known how far that was, and may have left something out.
-    pub(super) async fn read(&mut self, asking: &Asking<'_>) -> Result<Option<usize>, ApiError> {
-        asking.admit()?;
-        let holds = self.extent.holds(asking.state.ledger(), &asking.tenant);
-        let (holds, (entries, covered)) = tokio::try_join!(holds, self.entries(asking))?;
-        self.hits.drain(..covered);
-        let read = entries.len();
-        let (from, to) = (asking.question.filter.from(), asking.question.filter.to());
-        self.rows.extend(entries.into_iter().filter(|entry| {
-            from.is_none_or(|from| entry.received_at >= from)
-                && to.is_none_or(|to| entry.received_at < to)
-        }));
-        Ok(holds.then_some(read))
+    /// Asks where there are no hits in hand, then reads. `None`: the index does not answer, or [`Found::read`] says
+    /// that it may have left something out.
+    pub(super) async fn go_on(
+        &mut self,
+        asking: &Asking<'_>,
+        room: usize,
+    ) -> Result<Option<usize>, ApiError> {
+        let (answered, ahead) = tokio::try_join!(self.ask(asking, room), asking.view_ahead())?;
+        if !answered {
+            return Ok(None);
+        }
+        let mut view = match ahead {
+            Some(view) => view,
+            None => asking.view().await?,
+        };
+        self.read(asking, &mut view).await
     }
 
-    /// The entries of the first hits, and how many hits these are.
-    async fn entries(&self, asking: &Asking<'_>) -> Result<(Vec<Stored>, usize), ApiError> {
-        if self.hits.is_empty() {
-            return Ok((Vec::new(), 0));
-        }
+    /// Reads the entries of the first hits; gives how many rows were read. `None`: the index was put in the
+    /// place of another one since it was known how far that was, and may have left something out.
+    pub(super) async fn read(
+        &mut self,
+        asking: &Asking<'_>,
+        view: &mut View,
+    ) -> Result<Option<usize>, ApiError> {
+        asking.admit()?;
         let places: Vec<_> = self.hits.iter().take(PLACES).map(place).collect();
-        let ledger = asking.state.ledger();
-        let entries = ledger.at(&asking.tenant, &places, STATEMENT.bytes).await;
-        entries.map_err(unanswered)
+        let read = view.at(&places, STATEMENT.bytes, VISIBLE, |entry| asking.row(entry));
+        let read = read.await.map_err(unanswered)?;
+        self.hits.drain(..read.covered);
+        let count = read.entries.len();
+        let (from, to) = (asking.question.filter.from(), asking.question.filter.to());
+        self.rows.extend(read.entries.into_iter().filter(|row| {
+            from.is_none_or(|from| row.received_at >= from)
+                && to.is_none_or(|to| row.received_at < to)
+        }));
+        Ok(self.extent.holds(read.epoch).then_some(count))
     }
 }
 

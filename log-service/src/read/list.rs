@@ -1,5 +1,6 @@
 //! `GET /api/v1/logs`: a page of what the index finds and the ledger confirms, over the partitions that
-//! the caller may read. It never holds a database connection between two of its statements.
+//! the caller may read. It holds a database connection only for a few short statements, and while the index
+//! is asked.
 
 use axum::extract;
 use axum::http::Uri;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::asking::{Asking, MAX_SCANNED, MAX_TIME};
 use super::find::Find;
 use super::page::Page;
-use super::{json, mask, visible};
+use super::{json, visible};
 use crate::State;
 use crate::access_record::Read;
 use crate::schema::{self, Conditions, Paging, Refusals};
@@ -62,7 +63,7 @@ pub(crate) async fn list(
     };
     let read = Read::List(&question.filter);
     state.access_records().count(&state, &caller, read).await?;
-    page(&caller, &question, &mut find).await.map(json)
+    page(&question, &mut find).await.map(json)
 }
 
 pub(super) fn invalid(faults: Vec<query::Fault>) -> ApiError {
@@ -84,13 +85,9 @@ pub(super) fn may_ask<'a>(
     Ok(())
 }
 
-async fn page(
-    caller: &Caller,
-    question: &Question,
-    find: &mut Find<'_>,
-) -> Result<String, ApiError> {
+async fn page(question: &Question, find: &mut Find<'_>) -> Result<String, ApiError> {
     let started = Instant::now();
-    let mut page = Page::new(question, mask(caller));
+    let mut page = Page::new(question);
     while page.has_room() && find.read < MAX_SCANNED && started.elapsed() < MAX_TIME {
         let Some(row) = find.next(page.room()).await? else {
             break;

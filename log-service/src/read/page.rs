@@ -1,17 +1,17 @@
-//! One page of a list as it grows: the second check of what was found, and the answer's text. It never
-//! reads anything.
+//! One page of a list as it grows: the answer's text. It never reads anything.
 
-use chain::{Mask, Stored};
 use ledger::Window;
 use query::{Cursor, Question, Remaining};
 use serde_json::json;
+
+use super::row::{Row, Shown};
 
 const MAX_BYTES: usize = 8 << 20;
 
 pub(super) struct Page<'a> {
     question: &'a Question,
-    mask: Mask,
-    entries: String,
+    /// The answer as far as it is.
+    body: String,
     pub(super) count: usize,
     /// Rows that are not what was recorded: shown as that, so that neither they nor one forged
     /// row keeps a reader from the rest.
@@ -19,18 +19,17 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(question: &'a Question, mask: Mask) -> Self {
+    pub(super) fn new(question: &'a Question) -> Self {
         Self {
             question,
-            mask,
-            entries: String::new(),
+            body: "{\"entries\":[".to_owned(),
             count: 0,
             unreadable: Vec::new(),
         }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.count < self.question.limit && self.entries.len() < MAX_BYTES
+        self.count < self.question.limit && self.body.len() < MAX_BYTES
     }
 
     /// Entries that it takes at most.
@@ -38,34 +37,26 @@ impl<'a> Page<'a> {
         self.question.limit - self.count
     }
 
-    pub(super) fn take(&mut self, row: &Stored) {
-        match self
-            .question
-            .filter
-            .matches(&row.event, row.parts.as_deref(), self.mask)
-        {
-            Ok(false) => return,
-            Ok(true) => {
-                if let Ok(form) = row.reading_form(self.mask) {
-                    if self.count > 0 {
-                        self.entries.push(',');
-                    }
-                    self.entries.push_str(&form);
-                    self.count += 1;
-                    return;
+    pub(super) fn take(&mut self, row: &Row) {
+        match &row.shown {
+            Shown::Form(form) => {
+                if self.count > 0 {
+                    self.body.push(',');
                 }
+                self.body.push_str(form);
+                self.count += 1;
             }
-            Err(_) => {}
+            Shown::Nothing => {}
+            Shown::Unreadable => self.unreadable.push(json!({
+                "partition": row.partition,
+                "generation": row.generation,
+                "seq": row.seq,
+            })),
         }
-        self.unreadable.push(json!({
-            "partition": row.partition,
-            "generation": row.generation,
-            "seq": row.seq,
-        }));
     }
 
     /// `left`: what the next page begins with. A page that could not be filled says so.
-    pub(super) fn end(self, left: &[Window]) -> String {
+    pub(super) fn end(mut self, left: &[Window]) -> String {
         let cursor = Cursor {
             remaining: left
                 .iter()
@@ -81,16 +72,13 @@ impl<'a> Page<'a> {
         let next = (!cursor.remaining.is_empty())
             .then(|| cursor.encode(&self.question.filter, self.question.order));
         let complete = next.is_none() || self.count == self.question.limit;
-        let mut body = format!(
-            "{{\"entries\":[{}],\"next\":{},\"complete\":{complete}",
-            self.entries,
-            json!(next)
-        );
+        let last = format!("],\"next\":{},\"complete\":{complete}", json!(next));
+        self.body.push_str(&last);
         if !self.unreadable.is_empty() {
-            body.push_str(",\"unreadable\":");
-            body.push_str(&json!(self.unreadable).to_string());
+            self.body.push_str(",\"unreadable\":");
+            self.body.push_str(&json!(self.unreadable).to_string());
         }
-        body.push('}');
-        body
+        self.body.push('}');
+        self.body
     }
 }

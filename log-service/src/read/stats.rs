@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::asking::{MAX_SCANNED, MAX_TIME, STATEMENT, bounds};
 use super::extent::Extent;
 use super::list::{invalid, may_ask};
+use super::wait::VISIBLE;
 use super::{json, mask};
 use crate::State;
 use crate::access_record::Read;
@@ -47,7 +48,9 @@ pub(crate) async fn stats(
     let asked = Asked::parse(uri.query().unwrap_or_default())?;
     may_ask(&caller, &asked.filter, asked.filter.partition())?;
     let tenant = tenant(&caller)?;
-    let scan = bounds(&state, &caller, &asked.filter, &tenant).await?;
+    let mut view = state.ledger().view(&tenant).await.map_err(unanswered)?;
+    let scan = bounds(&mut view, &caller, &asked.filter).await?;
+    drop(view);
     let read = Read::Stats(&asked.filter);
     state.access_records().count(&state, &caller, read).await?;
     let (stats, counted) = match indexed(&state, &caller, &asked, &tenant, &scan.windows).await? {
@@ -156,7 +159,8 @@ async fn indexed(
     let Some(stats) = answer else {
         return Ok(None);
     };
-    let holds = extent.holds(state.ledger(), tenant).await?;
+    let epoch = state.ledger().epoch(VISIBLE, tenant.id).await;
+    let holds = extent.holds(epoch.map_err(unanswered)?);
     Ok(holds.then_some((stats, counted)))
 }
 
@@ -184,7 +188,7 @@ async fn scanned(
         }
         for row in &rows {
             read += 1;
-            scan.consume(row);
+            scan.consume(&row.partition, row.generation, row.seq);
             let parts = row.parts.as_deref();
             // What cannot be read is in no index either.
             if let Ok(true) = asked.filter.matches(&row.event, parts, mask(caller))

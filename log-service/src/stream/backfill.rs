@@ -188,7 +188,7 @@ impl Backfill {
 
     fn entry(&mut self, audience: &Audience, row: &chain::Stored, frames: &mut Vec<Arc<Frame>>) {
         if let Some(scan) = &mut self.round {
-            scan.consume(row);
+            scan.consume(&row.partition, row.generation, row.seq);
         }
         let name: Arc<str> = row.partition.as_str().into();
         let (_, next) = self.at(&name);

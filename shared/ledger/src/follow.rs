@@ -16,6 +16,7 @@ use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
 pub use claims::Claims;
+pub(crate) use cursors::epoch;
 pub use unindexed::Unindexed;
 
 use crate::{Error, connect};

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use chain::{Hash, Timestamp};
 use sqlx::postgres::PgPool;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -34,7 +34,9 @@ pub use follow::{Behind, Chain, Cursor, Cursors, Followed, Head, Unindexed};
 use lane::{Heads, Key, Lane, Request};
 use lanes::{Lanes, Refused};
 pub use migrate::migrate;
-pub use read::{Audit, AuditPage, IdRow, Limit, Order, Place, Range, Scan, Times, Window};
+pub use read::{
+    AtPlaces, Audit, AuditPage, IdRow, Limit, Order, Place, Range, Scan, Times, View, Window,
+};
 
 /// Whose chains are meant. The id is the key of every statement; the code is what entries name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +104,8 @@ struct Shared {
     stop: watch::Sender<bool>,
     patience: Duration,
     readers: PgPool,
+    /// Who has a reader's connection and waits for somebody else.
+    ahead: Arc<Semaphore>,
     writers: PgPool,
     tailers: PgPool,
 }
@@ -139,6 +143,7 @@ impl Ledger {
             stop,
             patience: config.append_timeout + GRACE,
             readers: connect::readers(&config)?,
+            ahead: read::ahead(config.readers),
             writers: connect::writers(&config)?,
             tailers: connect::tailers(&config)?,
             origin: config.origin,
@@ -158,6 +163,7 @@ impl Ledger {
             stop,
             patience: config.append_timeout + GRACE,
             readers: connect::readers(&config)?,
+            ahead: read::ahead(config.readers),
             writers: connect::readers(&config)?,
             tailers: connect::readers(&config)?,
             origin: config.origin,

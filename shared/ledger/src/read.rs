@@ -5,13 +5,15 @@ mod entries;
 mod partitions;
 mod places;
 mod tail;
+mod view;
 
 use chain::{Hash, Stored, Timestamp};
 use uuid::Uuid;
 
-pub use places::Place;
-
+pub use self::places::{AtPlaces, Place};
 pub use self::tail::{Grown, Growth, TenantHead};
+pub use self::view::View;
+pub(crate) use self::view::ahead;
 
 /// Bounds of one page. A page that is not at the end has at least one row, however large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +67,16 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Narrows the entry's window so that the next page begins after it.
-    pub fn consume(&mut self, entry: &Stored) {
-        let Some(window) = self
-            .windows
-            .iter_mut()
-            .find(|w| w.partition == entry.partition && w.generation == entry.generation)
-        else {
+    /// Narrows an entry's window so that the next page begins after it.
+    pub fn consume(&mut self, partition: &str, generation: u32, seq: u64) {
+        let mut windows = self.windows.iter_mut();
+        let own = windows.find(|w| w.partition == partition && w.generation == generation);
+        let Some(window) = own else {
             return;
         };
         match self.order {
-            Order::Ascending => window.from = window.from.max(entry.seq + 1),
-            Order::Descending => window.to = window.to.min(entry.seq),
+            Order::Ascending => window.from = window.from.max(seq + 1),
+            Order::Descending => window.to = window.to.min(seq),
         }
     }
 }

@@ -56,6 +56,12 @@ pub(crate) struct Row {
 const NOT_THERE: Hash = Hash([0; 32]);
 
 impl Row {
+    /// Of canonical text.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        let others = [&self.parts, &self.residue].into_iter().flatten();
+        (self.event.len() + others.map(String::len).sum::<usize>()) as u64
+    }
+
     /// `first`: whether the row begins its chain, so that the genesis hash comes before it.
     pub(crate) fn into_stored(
         self,

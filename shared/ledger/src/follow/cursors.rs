@@ -2,6 +2,7 @@
 //! sets them back.
 
 use chain::Timestamp;
+use sqlx::PgExecutor;
 use sqlx::postgres::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -140,6 +141,20 @@ async fn heads(pool: &PgPool, chains: &[Chain]) -> Result<Vec<Head>, Error> {
     heads.collect()
 }
 
+pub(crate) async fn epoch(
+    database: impl PgExecutor<'_>,
+    follower: &str,
+    tenant: Uuid,
+) -> Result<i64, Error> {
+    let epoch = sqlx::query_scalar!(
+        "select epoch from ledger.fences where follower = $1 and tenant = $2",
+        follower,
+        tenant,
+    );
+    let epoch = epoch.fetch_optional(database).await;
+    Ok(epoch.map_err(Error::from_sqlx)?.unwrap_or(0))
+}
+
 impl Ledger {
     /// How far chains of any tenants are: one short statement, whatever their number. A chain that
     /// nothing was ever written to is left out.
@@ -162,13 +177,7 @@ impl Ledger {
     /// How often the tenant's cursors of a follower were set back: what was known of them holds while this
     /// is the same.
     pub async fn epoch(&self, follower: &str, tenant: Uuid) -> Result<i64, Error> {
-        let epoch = sqlx::query_scalar!(
-            "select epoch from ledger.fences where follower = $1 and tenant = $2",
-            follower,
-            tenant,
-        );
-        let epoch = epoch.fetch_optional(&self.shared.readers).await;
-        Ok(epoch.map_err(Error::from_sqlx)?.unwrap_or(0))
+        epoch(&self.shared.readers, follower, tenant).await
     }
 }
 

@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::entries::{begin, bytes, count};
+use super::entries::{bytes, count};
+use super::view::begin;
 use super::{Audit, AuditHead, AuditPage, AuditRow, IdRow, Limit};
 use crate::rows::{Row, decode_hash, place, to_time};
 use crate::{Error, Ledger, Tenant};

@@ -2,35 +2,13 @@
 //! that sees one tenant; nothing is held between pages.
 
 use chain::Stored;
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Order, Range, Scan, Times, Window};
+use super::view::begin;
+use super::{Order, Range, Scan};
 use crate::rows::{Row, to_time};
 use crate::{Error, Ledger, Tenant};
-
-/// Begins a transaction in which the views show this tenant. The id is formatted from a UUID, so it
-/// needs no quoting.
-///
-/// In a task of its own: a `begin` that is dropped before its reply, by a client that gave up, would
-/// leave its connection inside the transaction and with the tenant set, and put it back like that.
-/// The task goes on to the reply, and dropping what it then holds rolls back.
-///
-/// Readers drop the transaction when they have their rows: nothing is to be committed, and the rollback
-/// goes out while the answer is on its way.
-pub(super) async fn begin(
-    ledger: &Ledger,
-    tenant: &Tenant,
-) -> Result<Transaction<'static, Postgres>, Error> {
-    let statement = format!("begin read only; set local ledger.tenant = '{}'", tenant.id);
-    let readers = ledger.shared.readers.clone();
-    let begin = async move { readers.begin_with(AssertSqlSafe(statement)).await };
-    match tokio::spawn(begin).await {
-        Ok(begun) => begun.map_err(Error::from_sqlx),
-        Err(_) => Err(Error::Unavailable(sqlx::Error::WorkerCrashed)),
-    }
-}
 
 pub(super) fn count(rows: u32) -> i64 {
     i64::from(rows.max(1))
@@ -117,31 +95,6 @@ impl Ledger {
         let rows = rows.map_err(Error::from_sqlx)?;
         drop(transaction);
         self.page(tenant, rows)
-    }
-
-    /// The parts of the named chains (all of them when `partitions` is empty) that were received in
-    /// `times`, up to the heads of this moment: the fixed bounds of a listing over several pages.
-    /// Windows may be empty.
-    pub async fn windows(
-        &self,
-        tenant: &Tenant,
-        partitions: &[String],
-        times: Times,
-    ) -> Result<Vec<Window>, Error> {
-        let (from, to) = (times.from.map(to_time), times.to.map(to_time));
-        let mut transaction = begin(self, tenant).await?;
-        let rows = sqlx::query_file!("src/read/windows.sql", tenant.id, partitions, from, to)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(Error::from_sqlx)?;
-        drop(transaction);
-        let windows = rows.into_iter().map(|row| Window {
-            partition: row.partition,
-            generation: row.generation.cast_unsigned(),
-            from: row.first.cast_unsigned(),
-            to: row.beyond.cast_unsigned(),
-        });
-        Ok(windows.collect())
     }
 
     /// One page over several windows, ordered by (`received_at`, partition, generation, seq), names

@@ -1,6 +1,6 @@
 //! Chains as such: listing and creating them. Never entries.
 
-use super::entries::begin;
+use super::view::begin;
 use crate::lane::GIVEN_PARTITIONS;
 use crate::rows::{decode_hash, genesis, place};
 use crate::{Error, Ledger, Partition, Tenant};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chain::{Entry, Recorder};
 use ledger::{Append, Config, Entries, Ledger, Receipt, Tenant, append};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 pub(crate) const ORIGIN: &str = "audit.example.com";
@@ -89,4 +89,14 @@ pub(crate) async fn append(
     entries: Vec<Entry>,
 ) -> Result<Vec<Receipt>, append::Error> {
     ledger.append(request(tenant, partition, entries)).await
+}
+
+/// As the superuser, past the triggers.
+pub(crate) async fn tamper(pool: &PgPool, statements: &str) {
+    let statements =
+        format!("begin; set local session_replication_role = replica; {statements}; commit");
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(pool)
+        .await
+        .unwrap();
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ledger::follow::{self, Followed};
 use ledger::{Chain, Cursor, Ledger, Limit, Tenant, Unindexed};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::database::{Database, append, entry, tenant};
+use crate::database::{Database, append, entry, tamper, tenant};
 
 const INDEX: &str = "index.written";
 const PAGE: Limit = Limit {
@@ -31,16 +31,6 @@ async fn grow(ledger: &Ledger, tenant: &Tenant, partition: &str, count: usize) {
     ledger.create_partition(tenant, partition).await.unwrap();
     let entries = (0..count).map(|number| entry(partition, number)).collect();
     append(ledger, tenant, partition, entries).await.unwrap();
-}
-
-/// As the superuser, past the triggers.
-async fn tamper(pool: &PgPool, statements: &str) {
-    let statements =
-        format!("begin; set local session_replication_role = replica; {statements}; commit");
-    sqlx::raw_sql(AssertSqlSafe(statements))
-        .execute(pool)
-        .await
-        .unwrap();
 }
 
 /// The cursor after so many entries.

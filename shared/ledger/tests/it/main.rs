@@ -11,6 +11,7 @@ mod given_up;
 mod independent;
 mod outages;
 mod paging;
+mod places;
 mod reading;
 mod refusing;
 mod replicas;

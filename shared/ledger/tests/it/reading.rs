@@ -1,7 +1,7 @@
 //! Reading: by id, by range, by time, and what other tenants see of it: nothing.
 
 use chain::{Stored, Timestamp};
-use ledger::{Ledger, Limit, Order, Place, Range, Scan, Tenant, Times};
+use ledger::{Ledger, Limit, Order, Range, Scan, Tenant, Times};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -126,7 +126,7 @@ async fn scan(
         }
         for entry in page {
             entry.check().unwrap();
-            scan.consume(&entry);
+            scan.consume(&entry.partition, entry.generation, entry.seq);
             all.push((entry.received_at, entry.partition, entry.seq));
         }
     }
@@ -179,76 +179,6 @@ async fn entries_of_several_chains_come_by_time(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!((orders.len(), orders[0].from, orders[0].to), (1, 0, 15));
-}
-
-fn place(entry: &Stored) -> Place {
-    Place {
-        partition: entry.partition.clone(),
-        generation: entry.generation,
-        seq: entry.seq,
-        received_at: entry.received_at,
-    }
-}
-
-#[sqlx::test(migrations = false)]
-async fn entries_at_places_that_somebody_found(pool: PgPool) {
-    let database = Database::new(pool).await;
-    let ledger = database.ledger().await;
-    let (acme, acme_eu) = (tenant("acme"), tenant("acme-eu"));
-    ledger.create_partition(&acme, "orders").await.unwrap();
-    for (partition, count) in [("default", 40), ("orders", 20)] {
-        let entries = (0..count).map(|n| entry(partition, n)).collect();
-        append(&ledger, &acme, partition, entries).await.unwrap();
-    }
-    let everything = range(0, 100, Order::Descending, Limit { rows: 100, ..PAGE });
-    let mut all = ledger.range(&acme, "orders", everything).await.unwrap();
-    all.extend(ledger.range(&acme, "default", everything).await.unwrap());
-    let places: Vec<_> = all.iter().map(place).collect();
-
-    let read = ledger.at(&acme, &places, 1 << 20);
-    assert_eq!(read.await.unwrap(), (all.clone(), 60));
-    let few = ledger.at(&acme, &places[7..9], 1 << 20);
-    assert_eq!(few.await.unwrap(), (all[7..9].to_vec(), 2));
-    let none = ledger.at(&acme, &[], 1 << 20);
-    assert_eq!(none.await.unwrap(), (vec![], 0));
-
-    // What is not there is passed over, wherever it stands, and counts as read.
-    let mut wrong = places.clone();
-    wrong[3].partition = "elsewhere".to_owned();
-    wrong[29].seq += 1_000;
-    wrong[30].generation += 1;
-    let later = all[59].received_at.as_micros() + 1;
-    wrong[59].received_at = Timestamp::from_micros(later).unwrap();
-    let mut there = all.clone();
-    for n in [59, 30, 29, 3] {
-        there.remove(n);
-    }
-    let read = ledger.at(&acme, &wrong, 1 << 20);
-    assert_eq!(read.await.unwrap(), (there, 60));
-
-    // A page stops at the bytes asked for, and the next one goes on after it.
-    for limit in [1, 700, 5_000, 20_000] {
-        let mut read = Vec::new();
-        let mut covered = 0;
-        while covered < places.len() {
-            let (entries, more) = ledger.at(&acme, &places[covered..], limit).await.unwrap();
-            let texts =
-                |entry: &Stored| entry.event.len() + entry.parts.as_ref().map_or(0, String::len);
-            let before_last: usize = entries.iter().rev().skip(1).map(texts).sum();
-            let all_of_it: usize = entries.iter().map(texts).sum();
-            read.extend(entries);
-            covered += more;
-            assert!(more > 0 && (before_last as u64) < limit, "{limit}");
-            assert!(
-                covered == places.len() || all_of_it as u64 >= limit,
-                "{limit}"
-            );
-        }
-        assert_eq!(read, all, "{limit}");
-    }
-
-    let foreign = ledger.at(&acme_eu, &places, 1 << 20);
-    assert_eq!(foreign.await.unwrap(), (vec![], 60));
 }
 
 #[sqlx::test(migrations = false)]
