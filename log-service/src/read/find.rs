@@ -44,6 +44,8 @@ impl<'a> Find<'a> {
             return Ok(Self::shared(asking, whole, &extent));
         };
         let ahead = async {
+            // The question goes out first.
+            tokio::task::yield_now().await;
             match asking.view_ahead().await? {
                 Some(view) => asking.heads(view).await.map(Some),
                 None => Ok(None),

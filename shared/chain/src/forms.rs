@@ -1,6 +1,6 @@
 //! The forms in which a stored entry is given out (format §5). Never hashed, never stored.
 
-use std::borrow::Cow;
+use std::iter;
 
 use crate::cut::{self, Malformed};
 use crate::digest::push_digits;
@@ -41,46 +41,64 @@ impl Stored {
                 .map_err(|Malformed| Corrupt::new("parts", "not a canonical object of parts"))?,
             Mask::Personal => Vec::new(),
         };
-        let mut members = posted_members(&self.event, &Parts(parts))
-            .map_err(|Malformed| Corrupt::new("event", "not a canonical event"))?;
-        self.add_members(&mut members)?;
-        members.sort_by(|a, b| order(a.0.as_bytes(), b.0.as_bytes()));
+        let residue = self.residue.as_deref().map(Residue::parse).transpose();
+        let residue =
+            residue.map_err(|Malformed| Corrupt::new("residue", "not in its canonical form"))?;
         let mut out = String::with_capacity(self.event.len() + 1024);
-        let mut object = Object::open(&mut out);
-        for (name, value) in &members {
-            object.member(name).push_str(value);
-        }
-        object.close();
+        self.push_members(&mut out, &Parts(parts), residue.as_ref())
+            .map_err(|Malformed| Corrupt::new("event", "not a canonical event"))?;
         Ok(out)
     }
 
-    fn add_members(&self, members: &mut Vec<(&str, Cow<'_, str>)>) -> Result<(), Corrupt> {
-        let mut add = |name: &'static str, push: &dyn Fn(&mut String)| {
-            let mut value = String::new();
-            push(&mut value);
-            members.push((name, Cow::Owned(value)));
-        };
-        add("tenant", &|out| push_string(out, &self.tenant));
-        add("partition", &|out| push_string(out, &self.partition));
-        add("seq", &|out| {
-            out.push_str(itoa::Buffer::new().format(self.seq));
+    fn push_members(
+        &self,
+        out: &mut String,
+        parts: &Parts<'_>,
+        residue: Option<&Residue<'_>>,
+    ) -> Result<(), Malformed> {
+        let whole = ["changes", "context", "description", "metadata"];
+        let whole = whole.into_iter();
+        let whole = whole.filter_map(|name| Some((name, Member::Posted(parts.get(name)?))));
+        let event = cut::members(&self.event)?.into_iter();
+        let posted = merged(
+            event.map(|(name, text)| (name, Member::Posted(text))),
+            whole,
+        );
+        let added = Added::ALL.into_iter();
+        let added = added.filter(|(_, added)| match added {
+            Added::Erased => residue.is_some(),
+            Added::Generation => self.generation > 1,
+            _ => true,
         });
-        add("received_at", &|out| self.received_at.push_text(out));
-        add("hash", &|out| push_digits(out, &self.hash.0));
-        add("previous", &|out| push_digits(out, &self.previous.0));
-        if self.generation > 1 {
-            add("generation", &|out| {
-                out.push_str(itoa::Buffer::new().format(self.generation));
-            });
+        let added = added.map(|(name, added)| (name, Member::Added(added)));
+        push_object(out, merged(posted, added), |out, name, member| {
+            match (name, member) {
+                ("actor", Member::Posted(text)) => push_actor(out, text, parts)?,
+                ("attachments" | "targets", Member::Posted(text)) => {
+                    push_list(out, name, text, parts)?;
+                }
+                ("outcome", Member::Posted(text)) => push_joined(out, text, parts.get(name))?,
+                (_, Member::Posted(text)) => out.push_str(text),
+                (_, Member::Added(added)) => self.push_added(out, added, residue),
+            }
+            Ok(())
+        })
+    }
+
+    fn push_added(&self, out: &mut String, added: Added, residue: Option<&Residue<'_>>) {
+        match added {
+            Added::Erased => {
+                let erased = residue.into_iter().flat_map(Residue::erased);
+                push_array(out, erased, push_string);
+            }
+            Added::Generation => out.push_str(itoa::Buffer::new().format(self.generation)),
+            Added::Hash => push_digits(out, &self.hash.0),
+            Added::Partition => push_string(out, &self.partition),
+            Added::Previous => push_digits(out, &self.previous.0),
+            Added::ReceivedAt => self.received_at.push_text(out),
+            Added::Seq => out.push_str(itoa::Buffer::new().format(self.seq)),
+            Added::Tenant => push_string(out, &self.tenant),
         }
-        if let Some(residue) = &self.residue {
-            let residue = Residue::parse(residue)
-                .map_err(|Malformed| Corrupt::new("residue", "not in its canonical form"))?;
-            add("erased", &|out| {
-                push_array(out, residue.erased(), push_string);
-            });
-        }
-        Ok(())
     }
 
     /// Evidence form: the document and what is left of the parts, exact bytes as strings. Canonical text without a line
@@ -106,68 +124,111 @@ impl Stored {
     }
 }
 
-/// The members of the event with the parts put back where they were posted, in no particular order.
-fn posted_members<'a>(
-    event: &'a str,
-    parts: &Parts<'a>,
-) -> Result<Vec<(&'a str, Cow<'a, str>)>, Malformed> {
-    let mut members = Vec::with_capacity(32);
-    for (name, value) in cut::members(event)? {
-        let value = match name {
-            "actor" => Cow::Owned(actor(value, parts)?),
-            "attachments" | "targets" => Cow::Owned(list(name, value, parts)?),
-            "outcome" => Cow::Owned(joined(value, parts.get("outcome"))?),
-            _ => Cow::Borrowed(value),
-        };
-        members.push((name, value));
-    }
-    for name in ["changes", "context", "description", "metadata"] {
-        members.extend(parts.get(name).map(|value| (name, Cow::Borrowed(value))));
-    }
-    Ok(members)
+/// What a member of the reading form is made of.
+enum Member<'a> {
+    /// A text of the event or of the parts.
+    Posted(&'a str),
+    Added(Added),
 }
 
-fn actor(event: &str, parts: &Parts<'_>) -> Result<String, Malformed> {
-    let actor = joined(event, parts.get("actor"))?;
-    let mut out = String::with_capacity(actor.len());
-    let mut object = Object::open(&mut out);
-    for (name, value) in cut::members(&actor)? {
+/// Members that the service adds.
+#[derive(Clone, Copy)]
+enum Added {
+    Erased,
+    Generation,
+    Hash,
+    Partition,
+    Previous,
+    ReceivedAt,
+    Seq,
+    Tenant,
+}
+
+impl Added {
+    /// In canonical order.
+    const ALL: [(&'static str, Self); 8] = [
+        ("erased", Self::Erased),
+        ("generation", Self::Generation),
+        ("hash", Self::Hash),
+        ("partition", Self::Partition),
+        ("previous", Self::Previous),
+        ("received_at", Self::ReceivedAt),
+        ("seq", Self::Seq),
+        ("tenant", Self::Tenant),
+    ];
+}
+
+/// Members of two objects, both in canonical order, as those of one. A name that both have comes twice.
+fn merged<'a, T>(
+    left: impl IntoIterator<Item = (&'a str, T)>,
+    right: impl IntoIterator<Item = (&'a str, T)>,
+) -> impl Iterator<Item = (&'a str, T)> {
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    iter::from_fn(move || match (left.peek(), right.peek()) {
+        (Some((a, _)), Some((b, _))) if order(a.as_bytes(), b.as_bytes()).is_gt() => right.next(),
+        (Some(_), _) => left.next(),
+        (None, _) => right.next(),
+    })
+}
+
+fn push_actor(out: &mut String, event: &str, parts: &Parts<'_>) -> Result<(), Malformed> {
+    let part = parts.get("actor").map(cut::members).transpose()?;
+    let members = merged(cut::members(event)?, part.unwrap_or_default());
+    push_object(out, members, |out, name, text| {
         if name == "on_behalf_of" {
-            let value = list(name, value, parts)?;
-            object.member(name).push_str(&value);
-        } else {
-            object.member(name).push_str(value);
+            return push_list(out, name, text, parts);
         }
-    }
-    object.close();
-    Ok(out)
+        out.push_str(text);
+        Ok(())
+    })
 }
 
 /// A list of the event, each element with its part.
-fn list(name: &str, event: &str, parts: &Parts<'_>) -> Result<String, Malformed> {
-    let elements: Vec<String> = cut::elements(event)?
-        .into_iter()
-        .enumerate()
-        .map(|(index, element)| joined(element, parts.of_element(name, index)))
-        .collect::<Result<_, _>>()?;
-    let mut out = String::with_capacity(event.len());
-    push_array(&mut out, &elements, |out, element| out.push_str(element));
-    Ok(out)
+fn push_list(
+    out: &mut String,
+    name: &str,
+    event: &str,
+    parts: &Parts<'_>,
+) -> Result<(), Malformed> {
+    out.push('[');
+    for (index, element) in cut::elements(event)?.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_joined(out, element, parts.of_element(name, index))?;
+    }
+    out.push(']');
+    Ok(())
 }
 
 /// Two canonical objects as one.
-fn joined(event: &str, part: Option<&str>) -> Result<String, Malformed> {
+fn push_joined(out: &mut String, event: &str, part: Option<&str>) -> Result<(), Malformed> {
     let Some(part) = part else {
-        return Ok(event.to_owned());
+        out.push_str(event);
+        return Ok(());
     };
-    let mut members = cut::members(event)?;
-    members.extend(cut::members(part)?);
-    members.sort_by(|a, b| order(a.0.as_bytes(), b.0.as_bytes()));
-    let mut out = String::with_capacity(event.len() + part.len());
-    let mut object = Object::open(&mut out);
+    let members = merged(cut::members(event)?, cut::members(part)?);
+    push_object(out, members, |out, _, text| {
+        out.push_str(text);
+        Ok(())
+    })
+}
+
+/// An object of these members, none of which may come twice.
+fn push_object<'a, T>(
+    out: &mut String,
+    members: impl Iterator<Item = (&'a str, T)>,
+    mut push: impl FnMut(&mut String, &'a str, T) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut object = Object::open(out);
+    let mut last = None;
     for (name, value) in members {
-        object.member(name).push_str(value);
+        if last == Some(name) {
+            return Err(Malformed);
+        }
+        last = Some(name);
+        push(object.member(name), name, value)?;
     }
     object.close();
-    Ok(out)
+    Ok(())
 }

@@ -2,6 +2,8 @@
 //! holds no text as it was posted, and nothing that [`Filter::matches`](crate::Filter::matches)
 //! would not look at.
 
+use std::ops::ControlFlow;
+
 use chain::{Stored, Timestamp};
 
 use crate::filter::Address;
@@ -150,7 +152,10 @@ fn event(
         }
     }
     let mut buffer = String::new();
-    leaves::of_event(text, &mut |leaf| joined(leaf, &mut buffer, words))
+    leaves::of_event(text, &mut |leaf| {
+        joined(leaf, &mut buffer, words);
+        ControlFlow::Continue(())
+    })
 }
 
 fn personal(
@@ -180,7 +185,10 @@ fn personal(
         }
     }
     let mut buffer = String::new();
-    leaves::of_parts(text, &mut |leaf| joined(leaf, &mut buffer, words))
+    leaves::of_parts(text, &mut |leaf| {
+        joined(leaf, &mut buffer, words);
+        ControlFlow::Continue(())
+    })
 }
 
 fn joined(leaf: &str, buffer: &mut String, words: &mut Vec<String>) {

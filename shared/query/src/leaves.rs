@@ -1,34 +1,59 @@
 //! The texts of an entry that full-text search looks into: every string and number in `event`
 //! (but its `id`) and in the parts. It never keeps a text, and never looks at member names.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::ops::ControlFlow;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::Unreadable;
 
 /// Bytes of one text that are looked at; what is beyond is not found by its words.
 pub const MAX_LEAF: usize = 32 << 10;
 
-/// Calls `leaf` for each text of the event.
-pub(crate) fn of_event(event: &str, leaf: &mut dyn FnMut(&str)) -> Result<(), Unreadable> {
+/// What is done with a text, and whether to go on to the next.
+pub(crate) type Leaf<'a> = &'a mut dyn FnMut(&str) -> ControlFlow<()>;
+
+/// Calls `leaf` for each text of the event, until it has enough.
+pub(crate) fn of_event(event: &str, leaf: Leaf<'_>) -> Result<(), Unreadable> {
     walk(event, Some("id"), leaf)
 }
 
-/// Calls `leaf` for each text of the parts.
-pub(crate) fn of_parts(parts: &str, leaf: &mut dyn FnMut(&str)) -> Result<(), Unreadable> {
+/// Calls `leaf` for each text of the parts, until it has enough.
+pub(crate) fn of_parts(parts: &str, leaf: Leaf<'_>) -> Result<(), Unreadable> {
     walk(parts, None, leaf)
 }
 
-fn walk(text: &str, skip: Option<&str>, leaf: &mut dyn FnMut(&str)) -> Result<(), Unreadable> {
+fn walk(text: &str, skip: Option<&str>, leaf: Leaf<'_>) -> Result<(), Unreadable> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    Walk { skip, leaf }.deserialize(&mut reader)?;
-    Ok(reader.end()?)
+    let mut enough = false;
+    let mut leaf = |text: &str| {
+        let flow = leaf(text);
+        enough = flow.is_break();
+        flow
+    };
+    let leaf = &mut leaf;
+    let walked = Walk { skip, leaf }.deserialize(&mut reader);
+    match walked {
+        Err(_) if enough => Ok(()),
+        walked => Ok(walked.and_then(|()| reader.end())?),
+    }
 }
 
 struct Walk<'a> {
     /// A member of this object that is passed over.
     skip: Option<&'a str>,
-    leaf: &'a mut dyn FnMut(&str),
+    leaf: Leaf<'a>,
+}
+
+impl Walk<'_> {
+    /// Only an error ends a walk early.
+    fn look<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        match (self.leaf)(text) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(E::custom("enough")),
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -47,23 +72,19 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        (self.leaf)(&text[..text.floor_char_boundary(MAX_LEAF)]);
-        Ok(())
+        self.look(&text[..text.floor_char_boundary(MAX_LEAF)])
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
-        (self.leaf)(&number.to_string());
-        Ok(())
+        self.look(&number.to_string())
     }
 
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
-        (self.leaf)(&number.to_string());
-        Ok(())
+        self.look(&number.to_string())
     }
 
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
-        (self.leaf)(&number.to_string());
-        Ok(())
+        self.look(&number.to_string())
     }
 
     fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use chain::Mask;
 use serde::Deserialize;
@@ -24,7 +25,7 @@ impl Filter {
     /// are not part of the texts and are the reader's to bound.
     ///
     /// # Errors
-    /// When a stored text is not one of the format.
+    /// When a stored text is not one of the format, as far as it was looked into for the answer.
     pub fn matches(
         &self,
         event: &str,
@@ -50,7 +51,7 @@ impl Filter {
         };
         let mut met = Met::new(text);
         leaves::of_event(event, &mut |leaf| met.look(leaf))?;
-        if let Some(parts) = parts {
+        if let (Some(parts), ControlFlow::Continue(())) = (parts, met.decided()) {
             leaves::of_parts(parts, &mut |leaf| met.look(leaf))?;
         }
         Ok(met.holds())

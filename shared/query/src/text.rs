@@ -2,6 +2,7 @@
 //! else: no operators, no fields, no regular expressions, no wildcard inside or before a word.
 
 use std::fmt::{self, Write as _};
+use std::ops::ControlFlow;
 
 use crate::words::words;
 
@@ -159,8 +160,10 @@ impl fmt::Display for Text {
 
 /// Which clauses were met in the texts looked at so far.
 pub(crate) struct Met<'a> {
-    text: &'a Text,
+    clauses: &'a [Clause],
     each: Vec<bool>,
+    /// A clause is about more than one word.
+    phrases: bool,
     /// Words of one text, one after the other, and where each ends.
     words: String,
     ends: Vec<usize>,
@@ -169,50 +172,80 @@ pub(crate) struct Met<'a> {
 
 impl<'a> Met<'a> {
     pub(crate) fn new(text: &'a Text) -> Self {
+        let clauses = text.clauses();
+        let is_phrase = |clause: &Clause| matches!(clause.form, Form::Phrase(_));
         Self {
-            each: vec![false; text.clauses.len()],
-            text,
+            each: vec![false; clauses.len()],
+            phrases: clauses.iter().any(is_phrase),
+            clauses,
             words: String::new(),
             ends: Vec::new(),
             buffer: String::new(),
         }
     }
 
-    /// Looks at one text of the entry.
-    pub(crate) fn look(&mut self, leaf: &str) {
+    /// Looks at one text of the entry; see [`Met::decided`].
+    pub(crate) fn look(&mut self, leaf: &str) -> ControlFlow<()> {
         let (joined, ends) = (&mut self.words, &mut self.ends);
         joined.clear();
         ends.clear();
         crate::words::each_word(leaf, &mut self.buffer, |word| {
-            joined.push_str(word);
-            ends.push(joined.len());
+            for (clause, met) in self.clauses.iter().zip(&mut self.each) {
+                *met = *met || is(&clause.form, word);
+            }
+            if self.phrases {
+                joined.push_str(word);
+                ends.push(joined.len());
+            }
         });
-        for (clause, met) in self.text.clauses.iter().zip(&mut self.each) {
+        for (clause, met) in self.clauses.iter().zip(&mut self.each) {
             *met = *met || stands(&clause.form, &self.words, &self.ends);
         }
+        self.decided()
+    }
+
+    /// Breaks where no other text can change the answer: a word that must not be there is looked for to the last.
+    pub(crate) fn decided(&self) -> ControlFlow<()> {
+        let mut clauses = self.clauses.iter().zip(&self.each);
+        let refused = clauses
+            .clone()
+            .any(|(clause, met)| *met && clause.occurs == Occurs::MustNot);
+        if refused || clauses.all(|(_, met)| *met) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     pub(crate) fn holds(&self) -> bool {
-        let clauses = self.text.clauses.iter().zip(&self.each);
+        let clauses = self.clauses.iter().zip(&self.each);
         clauses
             .into_iter()
             .all(|(clause, met)| *met == (clause.occurs == Occurs::Must))
     }
 }
 
+/// Whether one word is all that is asked for.
+fn is(form: &Form, word: &str) -> bool {
+    match form {
+        Form::Word(asked) => word == asked,
+        Form::Prefix(asked) => word.starts_with(asked.as_str()),
+        Form::Phrase(_) => false,
+    }
+}
+
+/// Whether a phrase stands in these words.
 fn stands(form: &Form, joined: &str, ends: &[usize]) -> bool {
+    let Form::Phrase(asked) = form else {
+        return false;
+    };
     let word = |place: usize| {
         let start = place.checked_sub(1).map_or(0, |before| ends[before]);
         &joined[start..ends[place]]
     };
-    match form {
-        Form::Word(asked) => (0..ends.len()).any(|place| word(place) == asked),
-        Form::Prefix(asked) => (0..ends.len()).any(|place| word(place).starts_with(asked.as_str())),
-        Form::Phrase(asked) => (asked.len()..=ends.len()).any(|end| {
-            let start = end - asked.len();
-            (start..end)
-                .zip(asked)
-                .all(|(place, asked)| word(place) == asked)
-        }),
-    }
+    (asked.len()..=ends.len()).any(|end| {
+        let start = end - asked.len();
+        (start..end)
+            .zip(asked)
+            .all(|(place, asked)| word(place) == asked)
+    })
 }

@@ -27,14 +27,18 @@ const UNSPACED: [RangeInclusive<char>; 7] = [
 /// Calls `word` for each word of the text, in order. The word is borrowed from a buffer.
 pub fn each_word(text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
     buffer.clear();
-    let mut length = 0;
-    for char in text.chars() {
-        if char.is_ascii_alphanumeric() {
-            if length < MAX_WORD {
-                buffer.push(char.to_ascii_lowercase());
-            }
-            length += 1;
-        } else if char.is_ascii() || !(char.is_alphanumeric() || is_mark(char)) {
+    let (mut length, mut rest) = (0, text);
+    loop {
+        let plain = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let (run, after) = rest.split_at(plain);
+        let before = buffer.len();
+        buffer.push_str(&run[..plain.min(MAX_WORD.saturating_sub(length))]);
+        buffer[before..].make_ascii_lowercase();
+        length += plain;
+        let mut chars = after.chars();
+        let Some(char) = chars.next() else { break };
+        rest = chars.as_str();
+        if char.is_ascii() || !(char.is_alphanumeric() || is_mark(char)) {
             end(buffer, &mut length, &mut word);
         } else if UNSPACED.iter().any(|range| range.contains(&char)) {
             end(buffer, &mut length, &mut word);

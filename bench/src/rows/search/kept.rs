@@ -64,6 +64,8 @@ impl Kept {
         request.path = request.path.replace(PLACES, &with_entries);
         let mut body: Value = serde_json::from_str(&request.body)?;
         body["_source"] = json!(true);
+        let members = body.as_object_mut().context("an object")?;
+        ensure!(members.remove("stored_fields").is_some(), "fields are read");
         request.body = body.to_string();
         Ok(request)
     }

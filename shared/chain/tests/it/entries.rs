@@ -236,3 +236,27 @@ fn a_viewer_sees_the_event_alone() {
         json!(["actor"])
     );
 }
+
+#[test]
+fn a_row_in_which_a_member_comes_twice_is_not_given_out() {
+    let cases: Vec<Case> = vectors("entries.json");
+    let row = cases[0].stored();
+    let with = |event: &str, parts: Option<&str>| Stored {
+        event: event.to_owned(),
+        parts: parts.map(str::to_owned),
+        ..row.clone()
+    };
+    let event = r#"{"action":"a","actor":{"id":"1","type":"user"},"description":"a","outcome":{"status":"failure"},"recorded_by":"user:1"}"#;
+    let parts = [
+        r#"{"actor":{"id":"2"}}"#,
+        r#"{"outcome":{"status":"success"}}"#,
+        r#"{"description":"b"}"#,
+    ];
+    let forged = parts.map(|parts| with(event, Some(parts)));
+    let added = event.replace("\"outcome\"", "\"hash\":\"00\",\"outcome\"");
+    for row in forged.into_iter().chain([with(&added, None)]) {
+        let refused = row.reading_form(Mask::Nothing);
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    assert!(with(event, None).reading_form(Mask::Nothing).is_ok());
+}

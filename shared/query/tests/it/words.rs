@@ -47,6 +47,8 @@ fn text_becomes_words() {
     }
     let long = "x".repeat(MAX_WORD + 10);
     assert_eq!(words(&long), [&long[..MAX_WORD]]);
+    let mixed = format!("{}éX{}", "A".repeat(MAX_WORD - 2), "é1".repeat(10));
+    assert_eq!(words(&mixed), [format!("{}ex", "a".repeat(MAX_WORD - 2))]);
 }
 
 #[test]
@@ -154,6 +156,15 @@ fn what_is_beyond_the_bound_of_one_text_is_not_looked_at() {
             .is_err()
     );
     assert!(filter("a").matches("{} {}", None, Mask::Nothing).is_err());
+    // What decides is enough.
+    for (q, decided) in [
+        ("first", Some(true)),
+        ("-first", Some(false)),
+        ("-last", None),
+    ] {
+        let holds = filter(q).matches("{\"a\":\"first\",", None, Mask::Nothing);
+        assert_eq!(holds.ok(), decided, "{q}");
+    }
 }
 
 /// What stands between separators, in each text.

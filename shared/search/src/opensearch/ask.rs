@@ -92,6 +92,8 @@ pub(super) fn page(ask: &Ask<'_>) -> Option<Value> {
         "query": query,
         "size": ask.limit.clamp(1, MAX_HITS),
         "_source": false,
+        // Not even the id, which would be decompressed for each hit.
+        "stored_fields": "_none_",
         "track_total_hits": false,
         "timeout": "9s",
         "sort": [
