@@ -320,8 +320,9 @@ async fn a_claim_is_one_holders_until_he_gives_it_back_or_is_gone(pool: PgPool) 
     claim.give_back().await.unwrap();
     let claim = here.take("a").await.unwrap().unwrap();
 
-    // Its connection is gone: it goes on, on another, and somebody else may have taken it meanwhile.
-    let kill = "select pg_terminate_backend(pid) from pg_stat_activity
+    // Its connection is gone: it goes on, on another, and somebody else may have taken it meanwhile. The lock is free when
+    // the process has ended, a little later than its client knows.
+    let kill = "select pg_terminate_backend(pid, 60000) from pg_stat_activity
                  where application_name = 'ledger claims' and datname = current_database()";
     sqlx::raw_sql(kill).execute(&database.pool).await.unwrap();
     assert!(claim.give_back().await.is_err());
