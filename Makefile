@@ -48,9 +48,10 @@ prepare:
 	cargo build --workspace --all-targets || test -x target/debug/log-service
 	target/debug/servers --only postgres .ci/prepared
 
-# The figures of bench/RESULTS.md, with an OpenSearch beside it for the rows about searching; two hours
-# and 50 GB of disk on an otherwise idle machine, most of it for tables of millions of entries.
+# The figures of bench/RESULTS.md, with an OpenSearch beside it for the rows about searching and a
+# LocalStack for the memory of an export; two hours and 50 GB of disk on an otherwise idle machine,
+# most of it for tables of millions of entries.
 bench:
 	@.ci/need cargo cc
 	cargo build --release --workspace --bins
-	target/release/servers --only opensearch --opensearch-heap 2g target/release/bench
+	target/release/servers --only opensearch,localstack --opensearch-heap 2g target/release/bench

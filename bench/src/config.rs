@@ -30,9 +30,13 @@ pub(crate) struct Config {
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     pub(crate) entries: u64,
 
-    /// Entries of an export
+    /// Entries of the exports in `export`
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub(crate) exported: u64,
+
+    /// Entries of the export in `export-memory`; 3.6 KB of disk each
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(100_000..=100_000_000))]
+    pub(crate) exported_by_worker: u64,
 
     /// Entries that are indexed in `index`
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
@@ -50,6 +54,10 @@ pub(crate) struct Config {
     /// that need one are left out
     #[arg(long, value_name = "URL", env = "OPENSEARCH_URL")]
     pub(crate) opensearch_url: Option<Url>,
+
+    /// A LocalStack with S3 and SQS; without it the row that needs one is left out
+    #[arg(long, value_name = "URL", env = "LOCALSTACK_URL")]
+    pub(crate) localstack_url: Option<Url>,
 
     /// Folder of veritrail and of the programs of its parts; that of this program when left out
     #[arg(long, value_name = "DIR")]
@@ -85,8 +93,10 @@ pub(crate) enum Row {
     SizeV4,
     /// Verification against hashing alone
     Verify,
-    /// A finished CSV file against psql's copy of the same columns, and its memory
+    /// A finished CSV file against psql's copy of the same columns
     Export,
+    /// Memory of an export-worker while it exports 10 million rows
+    ExportMemory,
     /// One tenant beside another at full load
     Neighbours,
     /// Bytes on disk against bytes posted

@@ -7,6 +7,7 @@ mod disk;
 mod distributed;
 mod embedded;
 mod export;
+mod export_memory;
 mod index;
 mod lag;
 mod latency;
@@ -109,6 +110,7 @@ impl Bench<'_> {
             beside::measure(self).await?;
         }
         distributed::measure(self).await?;
+        export_memory::measure(self).await?;
         if self.config.wants(Row::Embedded) {
             embedded::measure(self).await?;
         }

@@ -77,6 +77,11 @@ impl Member {
         ready.with_context(|| format!("{} does not start", self.name))
     }
 
+    /// Its process; `None` when it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.as_ref().and_then(Program::pid)
+    }
+
     /// SIGKILL, and gone when this returns.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut running) = self.running.take() {

@@ -109,6 +109,11 @@ impl Program {
         Ok(std::fs::read_to_string(&self.log)?)
     }
 
+    /// Its process; `None` when it is known to have ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// SIGKILL, and gone when this returns.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)

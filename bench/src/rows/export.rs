@@ -1,5 +1,5 @@
 //! An export job from asking for it to the finished CSV file, beside psql's `\copy` of the same
-//! columns of the same rows; and how much memory it takes on top.
+//! columns of the same rows.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use tokio::time::{interval, sleep};
 
 use super::{Bench, bulk};
 use crate::check::Trail;
-use crate::cpu::{Watch, resident_memory};
+use crate::cpu::Watch;
 use crate::load::{self, Load, precise};
 use crate::report::{Outcome, Round, Target, progress};
 use crate::system::System;
 use crate::template::Ids;
 
 const PARTITION: &str = "exported";
-/// Between two looks at a job and at the memory of the process.
+/// Between two looks at a job.
 const LOOK: Duration = Duration::from_millis(20);
 /// What the load before left behind is given back meanwhile.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -60,11 +60,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
         file.display()
     )
     .replace('\n', " ");
-    let (mut ratios, mut grown) = (vec![], vec![]);
+    let mut ratios = vec![];
     while bench.another(&ratios) {
         // Tokens do not last for all rounds.
         let trail = system.trail(PARTITION).await?;
-        let (exported, memory) = export(bench, &trail, system, &watch, entries).await?;
+        let exported = export(bench, &trail, &watch, entries).await?;
         bench.quiet(&watch).await?;
         let before = watch.now()?;
         let start = Instant::now();
@@ -76,35 +76,23 @@ pub(super) async fn measure(bench: &mut Bench<'_>, system: &System) -> Result<()
             .round("psql \\copy of the columns", timed(entries, copied, spent));
         std::fs::remove_file(&file)?;
         ratios.push(bench.report.outcome(copied / exported));
-        grown.push(bench.report.outcome(memory));
     }
-    figures(bench, entries, ratios, grown);
+    figures(bench, entries, ratios);
     Ok(())
 }
 
-fn figures(bench: &mut Bench<'_>, entries: u64, ratios: Vec<Outcome>, grown: Vec<Outcome>) {
+fn figures(bench: &mut Bench<'_>, entries: u64, ratios: Vec<Outcome>) {
     let name = "export to a finished CSV file ÷ psql \\copy of the same columns, rows/s";
     bench.report.figure(name, ratios, Target::AtLeast(0.8));
-    let name = "memory of an export above idle (most), MB";
-    bench
-        .report
-        .figure(name, grown, Target::AtMost(64.0, " MB"));
     bench.report.note(format!(
         "Exports read, verified and wrote {entries} entries; \\copy took them as they are stored."
     ));
 }
 
-/// Seconds from asking for a job until its file is there, and the most that the process grew by.
-async fn export(
-    bench: &mut Bench<'_>,
-    trail: &Trail,
-    system: &System,
-    watch: &Watch,
-    entries: u64,
-) -> Result<(f64, f64)> {
+/// Seconds from asking for a job until its file is there.
+async fn export(bench: &mut Bench<'_>, trail: &Trail, watch: &Watch, entries: u64) -> Result<f64> {
     bench.quiet(watch).await?;
     sleep(SETTLE).await;
-    let idle = resident_memory(system.pid())?;
     let before = watch.now()?;
     let start = Instant::now();
     let asked = json!({"format": "csv", "partitions": [PARTITION]});
@@ -117,10 +105,8 @@ async fn export(
         job["id"].as_str().context("a job's id")?
     );
     let mut looks = interval(LOOK);
-    let mut most = idle;
     while matches!(job["state"].as_str(), Some("queued" | "running")) {
         looks.tick().await;
-        most = most.max(resident_memory(system.pid())?);
         job = trail.client.get(&path, &trail.reader).await?;
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -133,7 +119,7 @@ async fn export(
     bench
         .report
         .round("export job, CSV", timed(entries, seconds, spent));
-    Ok((seconds, most - idle))
+    Ok(seconds)
 }
 
 fn timed(entries: u64, seconds: f64, spent: crate::cpu::Spent) -> Round {
