@@ -121,7 +121,7 @@ impl Serve {
             let admin = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address} for metrics"))?;
-            let router = service::metrics::router();
+            let router = service::metrics::router().merge(health(&state).detailed());
             tokio::spawn(service::http::serve(
                 admin,
                 router,

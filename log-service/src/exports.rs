@@ -68,6 +68,22 @@ impl Exports {
         })
     }
 
+    /// Whether the queue of jobs answers, where there is one.
+    pub(crate) async fn queue_ready(&self) -> anyhow::Result<()> {
+        match &self.queue {
+            Some(queue) => queue.ready().await.context("the queue of export jobs"),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the object store answers, where there is one.
+    pub(crate) async fn store_ready(&self) -> anyhow::Result<()> {
+        match &self.store {
+            Some(store) => store.ready().await.context("the object store"),
+            None => Ok(()),
+        }
+    }
+
     /// Gives the connections back.
     pub(crate) async fn close(&self) {
         self.jobs.close().await;

@@ -87,7 +87,7 @@ impl Serve {
         let beside = tokio::spawn(crate::run(state.clone(), after.clone()));
         if let Some(address) = self.telemetry.admin_listen {
             let admin = TcpListener::bind(address).await.context("ADMIN_LISTEN")?;
-            let router = service::metrics::router();
+            let router = service::metrics::router().merge(crate::health(&state).detailed());
             tokio::spawn(service::http::serve(
                 admin,
                 router,

@@ -166,6 +166,7 @@ impl State {
 
     pub(crate) fn health(&self) -> Health {
         let (database, auth, index) = (self.clone(), self.clone(), self.clone());
+        let (queues, store) = (self.clone(), self.clone());
         Health::new()
             .check("database", move || {
                 let state = database.clone();
@@ -179,6 +180,21 @@ impl State {
             .watch("index", move || {
                 let state = index.clone();
                 async move { state.index().ready().await }
+            })
+            // Without them entries and jobs are found by the workers' sweeps.
+            .watch("queue", move || {
+                let state = queues.clone();
+                async move {
+                    if let Some(queue) = &state.inner.queue {
+                        queue.ready().await.context("the queue of hints")?;
+                    }
+                    state.exports().queue_ready().await
+                }
+            })
+            // Without it files of finished exports cannot be downloaded.
+            .watch("store", move || {
+                let state = store.clone();
+                async move { state.exports().store_ready().await }
             })
     }
 }

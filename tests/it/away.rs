@@ -34,21 +34,16 @@ fn actions(body: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The status of a worker's `/readyz`, and whether it names this check as failing.
-async fn worker_fails(system: &mut System, program: &str, check: &str, failing: bool) {
+/// Waits until the detail of a program's `/readyz`, which operators alone reach, says this of a check.
+async fn says(system: &mut System, program: &str, check: &str, status: &str) {
     let url = format!(
         "{}/readyz",
         system.installation.member(program, 0).admin_url
     );
     let named = |body: &Value| {
-        let checks = body["checks"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        checks.iter().any(|found| {
-            let status = if failing { "failing" } else { "ok" };
-            found["name"] == check && found["status"] == status
-        })
+        let checks = body["checks"].as_array();
+        let wanted = json!({"name": check, "status": status});
+        checks.is_some_and(|checks| checks.contains(&wanted))
     };
     system.until_body(&url, "", CAUGHT_UP_WITHIN, named).await;
 }
@@ -93,10 +88,12 @@ async fn a_lost_index_costs_freshness() {
     );
     services_are_ready(&system).await;
     let found = found(during, "during");
-    worker_fails(&mut system, "indexer-worker", "index", true).await;
+    says(&mut system, "indexer-worker", "index", "failing").await;
+    says(&mut system, "log-service", "index", "degraded").await;
 
     wire.mend();
-    worker_fails(&mut system, "indexer-worker", "index", false).await;
+    says(&mut system, "indexer-worker", "index", "ok").await;
+    says(&mut system, "log-service", "index", "ok").await;
     let searchable = |body: &Value| actions(body) == ["during.the_storm"];
     system
         .until_body(&found, &admin, CAUGHT_UP_WITHIN, searchable)
@@ -120,8 +117,10 @@ async fn lost_queues_and_objects_cost_freshness() {
     let job = system.send(Method::POST, &jobs, &admin, Some(&asked)).await;
     assert_eq!(job.status, StatusCode::CREATED, "{job:?}");
     services_are_ready(&system).await;
-    worker_fails(&mut system, "export-worker", "store", true).await;
-    worker_fails(&mut system, "indexer-worker", "queue", true).await;
+    says(&mut system, "export-worker", "store", "failing").await;
+    says(&mut system, "indexer-worker", "queue", "failing").await;
+    says(&mut system, "log-service", "queue", "degraded").await;
+    says(&mut system, "log-service", "store", "degraded").await;
     // Nobody was told, and it is found all the same.
     let search = format!(
         "{}/api/v1/logs?partition=default&q=during&wait_for={seq}",
@@ -133,7 +132,9 @@ async fn lost_queues_and_objects_cost_freshness() {
         .await;
 
     wire.mend();
-    worker_fails(&mut system, "export-worker", "store", false).await;
+    says(&mut system, "export-worker", "store", "ok").await;
+    says(&mut system, "log-service", "queue", "ok").await;
+    says(&mut system, "log-service", "store", "ok").await;
     let job = format!("{jobs}/{}", job.body["id"].as_str().unwrap());
     let finished = |body: &Value| body["state"] == "finished";
     let job = system

@@ -72,7 +72,8 @@ pub struct Telemetry {
     /// Log level, or directives such as `info,log_service=debug`
     #[arg(long, env = "LOG", default_value = "info")]
     pub log: String,
-    /// Port or address of /metrics; a bare port is on loopback. Off when not set
+    /// Port or address of /metrics, and of /readyz with the state of each check; a bare port is on
+    /// loopback. Off when not set
     #[arg(long, env = "ADMIN_LISTEN", value_parser = admin_listen)]
     pub admin_listen: Option<SocketAddr>,
 }

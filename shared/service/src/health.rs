@@ -31,7 +31,7 @@ pub struct Health {
 }
 
 /// What a check that fails means.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// The process is not ready.
     Needed,
@@ -66,8 +66,8 @@ impl Health {
         self
     }
 
-    /// Adds a check of something that the process can do without for a while: where it fails, it is
-    /// shown and logged, and the process stays ready.
+    /// Adds a check of something that the process can do without for a while: where it fails, that is
+    /// shown where details are and logged, and the process stays ready.
     #[must_use]
     pub fn watch<F, Fut>(mut self, name: &'static str, check: F) -> Self
     where
@@ -90,10 +90,7 @@ impl Health {
     /// detail; `/health` the same, with the state of each check for a caller with any role.
     pub fn router(self, access: Access) -> Router {
         let state = Arc::new(Shared {
-            checked: Arc::new(Checked {
-                health: self,
-                last: Mutex::default(),
-            }),
+            checked: Checked::new(&self),
             access,
         });
         Router::new()
@@ -106,30 +103,14 @@ impl Health {
     /// `/readyz` with the state of each check, for a listener that operators alone reach, and for a
     /// process that knows no callers.
     pub fn detailed(self) -> Router {
-        let state = Arc::new(Checked {
-            health: self,
-            last: Mutex::default(),
-        });
         Router::new()
             .route("/readyz", get(detail))
-            .with_state(state)
-    }
-
-    async fn run(&self) -> Vec<Outcome> {
-        let runs = self.checks.iter().map(|(name, need, check)| async move {
-            let failure = match timeout(PATIENCE, check()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("{error:#}")),
-                Err(_) => Some("timed out".to_owned()),
-            };
-            (*name, *need, failure)
-        });
-        join_all(runs).await
+            .with_state(Arc::new(Checked::new(&self)))
     }
 }
 
-/// A check's name, what it means, and why it failed.
-type Outcome = (&'static str, Need, Option<String>);
+/// A check's name, and why it failed.
+type Outcome = (&'static str, Option<String>);
 
 /// How a check stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,45 +122,88 @@ enum Standing {
 }
 
 struct Shared {
-    checked: Arc<Checked>,
+    checked: Checked,
     access: Access,
 }
 
+/// In two groups, so that whoever asks whether the process is ready never waits for what it can do without.
 struct Checked {
-    health: Health,
+    needed: Group,
+    watched: Group,
+}
+
+struct Group {
+    checks: Vec<(&'static str, Check)>,
+    /// What a check that fails means.
+    failure: Standing,
     last: Mutex<Option<(Instant, Vec<Outcome>)>>,
 }
 
 impl Checked {
+    fn new(health: &Health) -> Self {
+        let group = |wanted: Need, failure| Group {
+            checks: health
+                .checks
+                .iter()
+                .filter(|(_, need, _)| *need == wanted)
+                .map(|(name, _, check)| (*name, Arc::clone(check)))
+                .collect(),
+            failure,
+            last: Mutex::default(),
+        };
+        Self {
+            needed: group(Need::Needed, Standing::Fails),
+            watched: group(Need::Watched, Standing::Degraded),
+        }
+    }
+
+    async fn all(&self) -> Vec<(&'static str, Standing)> {
+        let (mut all, watched) = tokio::join!(self.needed.standings(), self.watched.standings());
+        all.extend(watched);
+        all
+    }
+}
+
+impl Group {
     /// The state of each check, from at most a second ago. Those who ask meanwhile wait.
-    async fn checks(&self) -> Vec<(&'static str, Standing)> {
+    async fn standings(&self) -> Vec<(&'static str, Standing)> {
         let mut last = self.last.lock().await;
         let outcomes = match last.take() {
             Some((at, outcomes)) if at.elapsed() < GOOD_FOR => (at, outcomes),
             before => {
-                let outcomes = self.health.run().await;
+                let outcomes = self.run().await;
                 log_changes(before.map(|(_, outcomes)| outcomes), &outcomes);
                 (Instant::now(), outcomes)
             }
         };
-        let states = outcomes.1.iter();
-        let states = states.map(|(name, need, failure)| match (failure, need) {
-            (None, _) => (*name, Standing::Passes),
-            (Some(_), Need::Watched) => (*name, Standing::Degraded),
-            (Some(_), Need::Needed) => (*name, Standing::Fails),
+        let standings = outcomes.1.iter().map(|(name, failure)| match failure {
+            None => (*name, Standing::Passes),
+            Some(_) => (*name, self.failure),
         });
-        let states = states.collect();
+        let standings = standings.collect();
         *last = Some(outcomes);
-        states
+        standings
+    }
+
+    async fn run(&self) -> Vec<Outcome> {
+        let runs = self.checks.iter().map(|(name, check)| async move {
+            let failure = match timeout(PATIENCE, check()).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(_) => Some("timed out".to_owned()),
+            };
+            (*name, failure)
+        });
+        join_all(runs).await
     }
 }
 
 fn log_changes(before: Option<Vec<Outcome>>, now: &[Outcome]) {
     let before = before.unwrap_or_default();
-    for (index, (name, _, failure)) in now.iter().enumerate() {
+    for (index, (name, failure)) in now.iter().enumerate() {
         let failed_before = before
             .get(index)
-            .is_some_and(|(.., failure)| failure.is_some());
+            .is_some_and(|(_, failure)| failure.is_some());
         match failure {
             Some(error) if !failed_before => tracing::warn!(check = name, error, "check fails"),
             None if failed_before => tracing::info!(check = name, "check passes again"),
@@ -247,17 +271,16 @@ impl Report {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let checks = shared.checked.checks().await;
-    Report::of(whole(&checks)).into_answer()
+    let needed = shared.checked.needed.standings().await;
+    Report::of(whole(&needed)).into_answer()
 }
 
 async fn detail(State(checked): State<Arc<Checked>>) -> Response {
-    let checks = checked.checks().await;
-    Report::with(checks).into_answer()
+    Report::with(checked.all().await).into_answer()
 }
 
 async fn health(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let checks = shared.checked.checks().await;
+    let checks = shared.checked.all().await;
     let mut report = Report::of(whole(&checks));
     // Whoever cannot be verified right now gets what everybody gets.
     if let Ok(caller) = shared.access.authenticate(&headers).await

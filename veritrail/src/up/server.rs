@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use axum::extract::FromRef as _;
 use secrecy::SecretString;
 use service::config::InternalSecret;
+use service::health::Health;
 use service::{Access, Shutdown};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -229,11 +230,15 @@ fn router(services: Services) -> (axum::Router, Workers) {
     let Services {
         auth, log, workers, ..
     } = services;
-    let health = auth_service::health(&auth).and(log_service::health(&log));
-    let health = health.router(Access::from_ref(&log));
+    let health = health(&auth, &log).router(Access::from_ref(&log));
     let routes = auth_service::router(auth).merge(log_service::router(log));
     let router = service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION"));
     (router.merge(health), workers)
+}
+
+/// Of both services; what the workers do without is what log-service watches.
+fn health(auth: &auth_service::State, log: &log_service::State) -> Health {
+    auth_service::health(auth).and(log_service::health(log))
 }
 
 /// What runs beside the routes until the last request was answered.
@@ -247,7 +252,8 @@ async fn beside(
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address} for metrics"))?;
-        let router = service::metrics::router();
+        let health = health(&services.auth, &services.log);
+        let router = service::metrics::router().merge(health.detailed());
         let serving =
             service::http::serve(listener, router, settings.clone(), services.after.clone());
         beside.spawn(async {

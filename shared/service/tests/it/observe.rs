@@ -1,5 +1,7 @@
 //! Request ids, traces, CORS, health, metrics, the description and its page.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request};
@@ -185,6 +187,24 @@ async fn a_check_that_hangs_fails() {
         .check("hangs", std::future::pending)
         .router(access);
     assert_eq!(call(router, get("/readyz")).await.status, 503);
+}
+
+/// What a process can do without is for details, and a load balancer does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn what_is_only_watched_makes_nobody_unready_nor_wait() {
+    let (access, ..) = access(Vec::new());
+    let health = Health::new()
+        .watch("watched", std::future::pending)
+        .check("needed", async || Ok(()));
+    let start = tokio::time::Instant::now();
+    let router = health.clone().router(access);
+    assert_eq!(call(router, get("/readyz")).await.status, 200);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    let answer = call(health.detailed(), get("/readyz")).await;
+    assert_eq!(answer.status, 200);
+    let checks =
+        json!([{"name": "needed", "status": "ok"}, {"name": "watched", "status": "degraded"}]);
+    assert_eq!(answer.json(), json!({"status": "ok", "checks": checks}));
 }
 
 /// One thing.
