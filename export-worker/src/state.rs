@@ -141,7 +141,7 @@ pub(crate) fn describe() {
     describe_gauge!("exports_waiting", "Export jobs that nobody is at");
     describe_gauge!(
         "exports_waiting_seconds",
-        "How long the oldest of them has waited"
+        "How long ago the oldest of them was asked for"
     );
     describe_counter!(
         "exports_ended_total",

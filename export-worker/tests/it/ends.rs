@@ -188,6 +188,33 @@ async fn a_stop_gives_the_job_back() {
     world.end().await;
 }
 
+/// While the object store is down every job is one of these: whoever watches has to see them.
+#[tokio::test]
+async fn a_job_that_was_put_back_counts_as_waiting() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 1).await;
+    let job = world.ask(request(Format::Csv, &[])).await;
+    let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
+    let waiting = async || work.waiting().await.unwrap().jobs;
+    assert_eq!(waiting().await, 1);
+    let lease = Duration::from_mins(1);
+    let claimed = work.claim(lease).await.unwrap().unwrap();
+    assert_eq!(waiting().await, 0, "somebody is at it");
+    let later = jobs::Ending::Later(Duration::from_hours(1));
+    work.end(claimed.claim(), &later).await.unwrap();
+    assert_eq!(work.claim(lease).await.unwrap(), None, "not yet");
+    assert_eq!(waiting().await, 1);
+    let before = work.waiting().await.unwrap().longest;
+    let asked = "set session_replication_role = replica;
+        update export.jobs set created_at = created_at - interval '1 day'";
+    world.sql(asked).await;
+    let longest = work.waiting().await.unwrap().longest;
+    assert!(longest >= before + Duration::from_hours(24), "{longest:?}");
+    assert_eq!(world.job(job.id).await.state, State::Queued);
+    work.close().await;
+    world.end().await;
+}
+
 /// A ledger of another name would make every chain look damaged.
 #[tokio::test]
 async fn a_worker_of_another_installation_takes_nothing() {

@@ -35,11 +35,12 @@ impl Kept {
     }
 }
 
-/// Jobs that are due and that nobody is at.
+/// Jobs that nobody is at, those among them that were put back for a while: when the object store is down,
+/// that is all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub jobs: u64,
-    /// How long the first of them has been due.
+    /// How long ago the first of them was asked for.
     pub longest: Duration,
 }
 
@@ -48,10 +49,9 @@ impl Jobs {
     pub async fn waiting(&self) -> Result<Waiting, Error> {
         let waiting = sqlx::query!(
             r#"select count(*) as "jobs!",
-                      coalesce(extract(epoch from clock_timestamp() - min(due_at)), 0)::float8 as "longest!"
+                      coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as "longest!"
                  from export.jobs
-                where (state = 'queued' and due_at <= clock_timestamp())
-                   or (state = 'running' and leased_until <= clock_timestamp())"#
+                where state = 'queued' or (state = 'running' and leased_until <= clock_timestamp())"#
         )
         .fetch_one(&self.pool)
         .await?;
