@@ -39,7 +39,7 @@ pub(crate) struct Config {
     pub(crate) exported_by_worker: u64,
 
     /// Entries that are indexed in `index`
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
     pub(crate) indexed: u64,
 
     /// Entries that are searched in `search` and `embedded`

@@ -12,6 +12,7 @@ use super::distributed::Distributed;
 use crate::check::Trail;
 use crate::client::Client;
 use crate::cpu::resident_memory;
+use crate::database::Database;
 use crate::http::Connection;
 use crate::load::{Measured, precise};
 use crate::programs::Indexer;
@@ -24,6 +25,9 @@ use crate::tenants::Tenant;
 const ENTRIES: u64 = 20;
 /// Tenants that are made, or that search, at the same time.
 const AT_ONCE: u64 = 4;
+/// What one operator may change is bounded to 300 things at once, and then to few a minute. How fast tenants can be
+/// made is not what the row is about, so after so many tenants he begins anew.
+const OF_ONE_OPERATOR: u64 = 200;
 /// A heap that is larger is not what the row is about: 2 GiB, as Java rounds it.
 const MOST_HEAP: u64 = 2_200_000_000;
 /// Beside the indices of the tenants.
@@ -38,6 +42,7 @@ struct Site {
     auth: Client,
     logs: std::net::SocketAddr,
     installation: Credentials,
+    database: Database,
 }
 
 pub(super) async fn measure(bench: &mut Bench<'_>, installation: &mut Distributed) -> Result<()> {
@@ -82,6 +87,7 @@ async fn with(
         auth: installation.running.auth(),
         logs: installation.running.logs[0],
         installation: installation.running.credentials.clone(),
+        database: installation.programs.database.clone(),
     });
     let before = Memory::now(installation).await?;
     let start = Instant::now();
@@ -151,6 +157,9 @@ where
 
 /// A tenant that has appended.
 async fn appended(site: Arc<Site>, number: u64) -> Result<Tenant> {
+    if number.is_multiple_of(OF_ONE_OPERATOR) {
+        site.database.run("delete from auth.login_delays")?;
+    }
     let operator = &site.installation.operator;
     let tenant = Tenant::create(&site.auth, operator, &format!("many-{number}")).await?;
     let writer = site.auth.service_token(&tenant.api_key).await?;
