@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/health`.
 //!
-//! Anybody may ask, so the checks run at most once a second and their errors go to the log alone.
+//! Anybody may ask, so the checks run at most once a second for each listener, and their errors go to the log alone.
 
 use std::fmt;
 use std::sync::Arc;
