@@ -2,7 +2,7 @@
 //! then let the cursor move.
 
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt as _};
 use ledger::{Behind, Chain, Cursor, Limit, Unindexed};
@@ -13,8 +13,9 @@ use service::follow::Turn;
 use crate::batch::Batch;
 use crate::{State, VISIBLE, WRITTEN, rebuild};
 
-/// Bulks of one turn; then the other chains have theirs.
+/// Bulks of one turn, and how long it goes on to make them; then the other chains have theirs.
 const BULKS: usize = 16;
+const TURN: Duration = Duration::from_secs(4);
 /// Of a chain, on their way at the same time: while one is answered, the next one is made and sent. The cursor moves in
 /// their order. Whoever rests between them has one.
 const WRITES: usize = 2;
@@ -57,7 +58,7 @@ impl<E: Into<anyhow::Error>> From<E> for Stopped {
 }
 
 async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn, Stopped> {
-    let mut bulks = BULKS;
+    let mut allowance = Allowance::new();
     let due = state.ledger().due(WRITTEN, chain).await?;
     if due.is_empty() {
         return all_written(state, chain).await;
@@ -68,7 +69,7 @@ async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn,
         }
         // What this process wrote and has not put on record yet needs no second time.
         let cursor = state.marks().further(behind.cursor.clone(), behind.epoch);
-        if !bring(state, &behind, cursor, &mut bulks, shutdown).await? {
+        if !bring(state, &behind, cursor, &mut allowance, shutdown).await? {
             return Ok(Turn::More);
         }
     }
@@ -93,10 +94,10 @@ async fn bring(
     state: &State,
     behind: &Behind,
     cursor: Cursor,
-    bulks: &mut usize,
+    allowance: &mut Allowance,
     shutdown: &Shutdown,
 ) -> Result<bool, Stopped> {
-    let batches = batches(state, cursor, behind.size, bulks, shutdown);
+    let batches = batches(state, cursor, behind.size, allowance, shutdown);
     let written = batches.map(|batch| async {
         let batch = batch?;
         write(state, &batch).await?;
@@ -117,22 +118,43 @@ async fn bring(
     Ok(left == 0)
 }
 
+/// What is left of a turn.
+struct Allowance {
+    bulks: usize,
+    until: Instant,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self {
+            bulks: BULKS,
+            until: Instant::now() + TURN,
+        }
+    }
+
+    /// Whether there is one more bulk in it.
+    fn spend(&mut self) -> bool {
+        let more = self.bulks > 0 && Instant::now() < self.until;
+        self.bulks = self.bulks.saturating_sub(1);
+        more
+    }
+}
+
 /// The pages from a cursor on, each read when the one before it is on its way.
 fn batches<'s>(
     state: &'s State,
     cursor: Cursor,
     to: u64,
-    bulks: &'s mut usize,
+    allowance: &'s mut Allowance,
     shutdown: &'s Shutdown,
 ) -> impl Stream<Item = anyhow::Result<Batch>> + use<'s> {
-    futures_util::stream::try_unfold((cursor, bulks), move |(cursor, bulks)| async move {
-        if cursor.next >= to || *bulks == 0 || shutdown.begun() {
+    futures_util::stream::try_unfold((cursor, allowance), move |(cursor, allowance)| async move {
+        if cursor.next >= to || shutdown.begun() || !allowance.spend() {
             return Ok(None);
         }
-        *bulks -= 1;
         let batch = read(state, cursor, to).await?;
         let after = batch.after.clone();
-        Ok(Some((batch, (after, bulks))))
+        Ok(Some((batch, (after, allowance))))
     })
 }
 

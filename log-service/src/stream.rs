@@ -16,6 +16,7 @@ mod subscription;
 mod tailer;
 mod tails;
 
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
@@ -27,7 +28,7 @@ use ledger::Ledger;
 use query::Follow;
 use secrecy::ExposeSecret as _;
 use service::error::Problem;
-use service::{ApiError, Caller, Permission, Place, Shutdown};
+use service::{ApiError, Background, Caller, Permission, Place, Shutdown};
 use tokio::sync::{Semaphore, mpsc};
 
 use self::mailbox::Budget;
@@ -42,6 +43,10 @@ use crate::schema::{self, Conditions, Refusals};
 /// Readers that look into the ledger's past at once; the rest of its connections is for requests.
 const READING: usize = 3;
 
+/// Niceness of the tailer's thread. What it reads and writes for readers is work for a core for a part of a millisecond
+/// at a time, and a lane that waits for it delays everybody who appends to its chains.
+const GIVEN_WAY: i32 = 5;
+
 /// What all streams of a process share.
 #[derive(Clone)]
 pub(crate) struct Streams {
@@ -49,19 +54,30 @@ pub(crate) struct Streams {
     budget: Budget,
     reading: Arc<Semaphore>,
     commands: mpsc::UnboundedSender<Command>,
+    _background: Arc<Background>,
 }
 
 impl Streams {
     /// Starts the tailer, which ends with `shutdown`.
-    pub(crate) fn start(settings: config::Streams, ledger: Ledger, shutdown: Shutdown) -> Self {
+    ///
+    /// # Errors
+    /// Its thread cannot be started.
+    pub(crate) fn start(
+        settings: config::Streams,
+        ledger: Ledger,
+        shutdown: Shutdown,
+    ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(Tailer::new(ledger, receiver).run(shutdown));
-        Self {
+        let background = Background::start("stream", 1, GIVEN_WAY)?;
+        let tailer = Tailer::new(ledger, receiver);
+        background.handle().spawn(tailer.run(shutdown));
+        Ok(Self {
             places: Places::new(settings.max_streams, settings.max_tenant_streams),
             budget: Budget::default(),
             reading: Arc::new(Semaphore::new(READING)),
             commands,
-        }
+            _background: Arc::new(background),
+        })
     }
 
     /// Ends every stream with a reason and waits, for a bounded time, until their readers are gone.

@@ -11,7 +11,7 @@ use super::end::End;
 use super::frames::{Frame, Stretch};
 
 /// Of one reader.
-const FRAMES: usize = 2_048;
+pub(super) const FRAMES: usize = 2_048;
 const BYTES: usize = 4 << 20;
 /// Of all readers of this process; frames that readers share are counted for each.
 const ALL_BYTES: usize = 256 << 20;

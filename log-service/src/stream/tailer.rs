@@ -3,6 +3,7 @@
 //! by, and hands it to all their readers. It knows nothing of what this replica appended itself:
 //! entries of all replicas come the same way. It holds no connection between two statements.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,11 +15,13 @@ use uuid::Uuid;
 
 use super::audience::Audience;
 use super::followed::Behind;
-use super::mailbox::Mailbox;
+use super::mailbox::{FRAMES, Mailbox};
 use super::tails::Tails;
 
-/// From the beginning of one look at the heads to the next.
-const TICK: Duration = Duration::from_millis(15);
+/// From the beginning of one look at the heads to the next: the shorter, the more comes.
+const TICK: RangeInclusive<Duration> = Duration::from_millis(3)..=Duration::from_millis(15);
+/// Entries that one tick should bring. What is read and handed on at once keeps a core from appends for as long.
+const PER_TICK: u32 = 80;
 /// The same while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A statement that takes longer has lost its connection.
@@ -69,6 +72,7 @@ pub(super) struct Tailer {
     commands: mpsc::UnboundedReceiver<Command>,
     tails: Tails,
     joins: Vec<Join>,
+    tick: Duration,
     looked_at: Instant,
     beat_at: Instant,
     failing: bool,
@@ -82,6 +86,7 @@ impl Tailer {
             commands,
             tails: Tails::default(),
             joins: Vec::new(),
+            tick: *TICK.end(),
             looked_at: now,
             beat_at: now,
             failing: false,
@@ -113,7 +118,7 @@ impl Tailer {
             let begun = Instant::now();
             let next = match self.tick().await {
                 Some(Progress::More) => begun,
-                Some(Progress::AtHead) => begun + TICK,
+                Some(Progress::AtHead) => begun + self.tick,
                 None => Instant::now() + PAUSE,
             };
             self.refuse_the_late();
@@ -142,9 +147,11 @@ impl Tailer {
         }
         self.look().await?;
         let behind = self.tails.behind();
+        let mut entries = 0;
         for behind in behind.chunks(CHAINS) {
-            self.read(behind).await?;
+            entries += self.read(behind).await?;
         }
+        self.tick = next_tick(self.tick, entries);
         self.join();
         Some(if self.tails.behind().is_empty() {
             Progress::AtHead
@@ -169,16 +176,18 @@ impl Tailer {
         Some(())
     }
 
-    async fn read(&mut self, behind: &[Behind]) -> Option<()> {
+    /// How many entries there were.
+    async fn read(&mut self, behind: &[Behind]) -> Option<usize> {
         let growth: Vec<_> = behind.iter().map(Behind::growth).collect();
-        let asked = timeout(PATIENCE, self.ledger.grown(&growth, PAGE)).await;
+        let asked = timeout(PATIENCE, self.ledger.grown(&growth, page(growth.len()))).await;
         let grown = self.answered(asked)?;
         let received = grown.iter().filter_map(|row| row.entry.as_ref().ok());
         if let Some(first) = received.map(|entry| entry.received_at.as_micros()).min() {
             metrics::histogram!("stream_delay_seconds").record(seconds_since(first));
         }
+        let entries = grown.len();
         self.tails.deliver(behind, grown);
-        Some(())
+        Some(entries)
     }
 
     /// Notes, and says once, whether the ledger answers.
@@ -254,6 +263,21 @@ impl Tailer {
     }
 }
 
+/// After a tick that brought so many entries.
+fn next_tick(last: Duration, entries: usize) -> Duration {
+    let entries = u32::try_from(entries).unwrap_or(u32::MAX).max(1);
+    (last * PER_TICK / entries).clamp(*TICK.start(), *TICK.end())
+}
+
+/// How much of each of so many chains. All of it finds room with a reader who has taken what came before.
+fn page(chains: usize) -> Limit {
+    let share = u32::try_from(FRAMES / chains.max(1)).unwrap_or(u32::MAX);
+    Limit {
+        rows: PAGE.rows.min(share),
+        ..PAGE
+    }
+}
+
 /// Of this host's clock; `received_at` is near the database's.
 #[expect(clippy::cast_precision_loss, reason = "a metric")]
 fn seconds_since(micros: i64) -> f64 {
@@ -274,4 +298,29 @@ fn reached(positions: &Positions, read: &Positions) -> bool {
         let tail = positions.iter().find(|(name, ..)| name == partition);
         tail.is_some_and(|(_, at, tail)| (*at, *tail) >= (*generation, *next))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_follow_what_comes() {
+        let (shortest, longest) = (*TICK.start(), *TICK.end());
+        assert_eq!(next_tick(longest, 0), longest);
+        assert_eq!(next_tick(longest, 15), longest, "1,000 a second");
+        assert_eq!(next_tick(longest, 160), longest / 2);
+        assert_eq!(next_tick(longest / 2, 80), longest / 2, "as many as before");
+        assert_eq!(next_tick(longest / 2, 40), longest, "half as many");
+        assert_eq!(next_tick(longest, 100_000), shortest);
+        assert_eq!(next_tick(shortest, 0), longest);
+    }
+
+    #[test]
+    fn a_page_of_many_chains_finds_room_with_a_reader_of_them_all() {
+        for chains in 1..=CHAINS {
+            let rows = page(chains).rows as usize;
+            assert!(rows >= 1 && rows * chains <= FRAMES, "{chains}");
+        }
+    }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use search::Busy;
 
-/// From so many entries a second on it rests so many times as long as it worked.
-const RESTS: [(u128, u32); 2] = [(4_000, 7), (1_500, 3)];
+/// From so many entries a second and core on it rests so many times as long as it worked. At the highest rate it falls
+/// behind whatever it does, and what it does then only makes appends slower.
+const RESTS: [(u128, u32); 3] = [(8_000, 31), (2_000, 7), (750, 3)];
 /// Between two looks at how many there are.
 const LOOK: Duration = Duration::from_millis(200);
 /// However long a bulk took.
@@ -16,6 +17,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How busy the appends are, seen from time to time.
 pub(super) struct Pace {
     seen: Mutex<Seen>,
+    cores: u128,
     busy: Busy,
 }
 
@@ -28,7 +30,7 @@ struct Seen {
 
 impl Pace {
     /// `busy` is told to whoever else can wait.
-    pub(super) fn new(now: Instant, appended: u64, busy: Busy) -> Self {
+    pub(super) fn new(now: Instant, appended: u64, cores: usize, busy: Busy) -> Self {
         let seen = Seen {
             at: now,
             appended,
@@ -36,6 +38,7 @@ impl Pace {
         };
         Self {
             seen: Mutex::new(seen),
+            cores: cores.max(1) as u128,
             busy,
         }
     }
@@ -50,7 +53,7 @@ impl Pace {
             *seen = Seen {
                 at: now,
                 appended,
-                rests: rests(more * 1_000 / passed.as_millis()),
+                rests: rests(more * 1_000 / passed.as_millis() / self.cores),
             };
             self.busy.set(seen.rests > 0);
         }
@@ -58,7 +61,7 @@ impl Pace {
     }
 }
 
-/// For so many entries a second.
+/// For so many entries a second and core.
 fn rests(rate: u128) -> u32 {
     let rests = RESTS.iter().find(|(from, _)| rate >= *from);
     rests.map_or(0, |(_, rests)| *rests)
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn rests_while_many_entries_come_and_not_after() {
         let start = Instant::now();
-        let pace = Pace::new(start, 0, Busy::default());
+        let pace = Pace::new(start, 0, 2, Busy::default());
         let worked = Duration::from_millis(100);
         let at = |millis| start + Duration::from_millis(millis);
         let rest = |millis, appended, worked| pace.rest(at(millis), appended, worked);
@@ -80,7 +83,8 @@ mod tests {
         assert_eq!(rest(1_100, 4_000, worked), worked * 7, "as was seen last");
         assert_eq!(rest(2_000, 7_999, worked), worked * 3, "not quite as many");
         assert_eq!(rest(3_000, 8_498, worked), Duration::ZERO, "few enough");
-        assert_eq!(rest(4_000, 90_000, LONGEST), LONGEST);
-        assert_eq!(rest(9_000, 90_000, worked), Duration::ZERO, "it is over");
+        assert_eq!(rest(4_000, 24_498, worked / 2), worked / 2 * 31);
+        assert_eq!(rest(4_100, 24_498, worked), LONGEST);
+        assert_eq!(rest(9_000, 24_498, worked), Duration::ZERO, "it is over");
     }
 }

@@ -1,6 +1,7 @@
 //! The workers of the one process: indexer and exports, on a runtime of their own, so that what they
 //! do never keeps a thread from an append. The index and the files are folders of the data directory.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,9 +11,8 @@ use ledger::{Followed, Ledger};
 use queue::Queue;
 use search::{Busy, Search};
 use secrecy::{ExposeSecret as _, SecretString};
-use service::Shutdown;
 use service::status::Feed;
-use tokio::runtime::{Builder, Handle, Runtime};
+use service::{Background, Shutdown};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -21,8 +21,8 @@ use super::pace::Pace;
 /// Chains that are indexed, and exports that are written, at once.
 const AT_ONCE: u16 = 2;
 
-/// Niceness of the workers' threads: about a tenth of a core that others want as well.
-#[cfg(target_os = "linux")]
+/// Niceness of the workers' threads: where they and the services would fill the cores, the index is later. What is done
+/// in idle moments slows appends all the same, by caches and by the disk (`bench/RESULTS.md`).
 const GIVEN_WAY: i32 = 10;
 
 /// Where the parts are that log-service and the workers share.
@@ -70,20 +70,9 @@ pub(crate) struct Wanted<'a> {
 }
 
 pub(crate) struct Workers {
-    runtime: Own,
+    background: Background,
     indexer: Option<indexer_worker::State>,
     exporter: export_worker::State,
-}
-
-/// A runtime that may be dropped where another one runs.
-struct Own(Option<Runtime>);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 /// The index, which log-service asks and the indexer writes.
@@ -102,16 +91,9 @@ pub(crate) async fn search(places: &Places, busy: Busy) -> anyhow::Result<Arc<dy
 impl Workers {
     /// Opens what they work with, on their own runtime. They begin with [`Workers::run`].
     pub(crate) async fn open(wanted: Wanted<'_>) -> anyhow::Result<Self> {
-        let threads =
-            std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("worker")
-            .on_thread_start(give_way)
-            .enable_all()
-            .build()
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let background = Background::start("worker", cores.div_ceil(2), GIVEN_WAY)
             .context("cannot start the workers")?;
-        let runtime = Own(Some(runtime));
         let Wanted {
             database,
             origin,
@@ -131,7 +113,7 @@ impl Workers {
                 let indexer = match search {
                     Some(search) => {
                         let index_queue = queue::open(&index_queue).await?;
-                        let pace = Pace::new(Instant::now(), appended(), busy);
+                        let pace = Pace::new(Instant::now(), appended(), cores, busy);
                         let rest = move |worked| pace.rest(Instant::now(), appended(), worked);
                         Some(indexer(&database, search, index_queue, Box::new(rest))?)
                     }
@@ -142,9 +124,9 @@ impl Workers {
                 anyhow::Ok((indexer, exporter))
             }
         };
-        let (indexer, exporter) = runtime.handle()?.spawn(open).await??;
+        let (indexer, exporter) = background.handle().spawn(open).await??;
         Ok(Self {
-            runtime,
+            background,
             indexer,
             exporter,
         })
@@ -152,14 +134,12 @@ impl Workers {
 
     /// Until `stop`, and until what is under way then has ended or was given back.
     pub(crate) async fn run(self, stop: Shutdown) {
-        let Ok(handle) = self.runtime.handle() else {
-            return;
-        };
+        let handle = self.background.handle();
         let mut work = JoinSet::new();
         if let Some(indexer) = self.indexer.clone() {
-            work.spawn_on(indexer_worker::run(indexer, stop.clone()), &handle);
+            work.spawn_on(indexer_worker::run(indexer, stop.clone()), handle);
         }
-        work.spawn_on(export_worker::run(self.exporter.clone(), stop), &handle);
+        work.spawn_on(export_worker::run(self.exporter.clone(), stop), handle);
         // One that ends before it was told to has failed, and the whole with it.
         while let Some(ended) = work.join_next().await {
             if let Err(error) = ended {
@@ -174,24 +154,6 @@ impl Workers {
             }
         };
         let _ = handle.spawn(close).await;
-    }
-}
-
-/// Lets the threads that serve go first: where both would fill the cores, the index is later. What is done
-/// in idle moments slows appends all the same, by caches and by the disk (`bench/RESULTS.md`). Threads that
-/// this one starts inherit it.
-fn give_way() {
-    // Elsewhere it would be the whole process that gives way.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, GIVEN_WAY) {
-        tracing::debug!(%error, "workers run as urgently as the services");
-    }
-}
-
-impl Own {
-    fn handle(&self) -> anyhow::Result<Handle> {
-        let runtime = self.0.as_ref().context("the workers' runtime has ended")?;
-        Ok(runtime.handle().clone())
     }
 }
 

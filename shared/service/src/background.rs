@@ -1,0 +1,56 @@
+//! A runtime of its own for work that gives way to what serves.
+
+use std::io;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// May be dropped where another runtime runs; what it still does then ends by itself or with the process.
+pub struct Background {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Background {
+    /// `niceness` as in setpriority(2), 0 to 19, of all its threads and of those that they start: 5 is about a quarter of a
+    /// core that others want as well, 10 a tenth.
+    ///
+    /// # Errors
+    /// The threads cannot be started.
+    pub fn start(name: &'static str, threads: usize, niceness: i32) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name(name)
+            .on_thread_start(move || give_way(niceness))
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Lets other threads go first where all of them would fill the cores.
+#[cfg(target_os = "linux")]
+fn give_way(niceness: i32) {
+    if let Err(error) = rustix::process::setpriority_process(None, niceness) {
+        tracing::debug!(%error, "background threads run as urgently as the others");
+    }
+}
+
+/// It would be the whole process that gives way.
+#[cfg(not(target_os = "linux"))]
+fn give_way(_niceness: i32) {}
