@@ -9,6 +9,7 @@ mod database;
 mod following;
 mod given_up;
 mod independent;
+mod login;
 mod outages;
 mod paging;
 mod places;
