@@ -2,13 +2,14 @@
 //! then let the cursor move.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use ledger::{Behind, Chain, Cursor, Limit, Unindexed};
 use search::{Error, Refused, Which};
 use service::Shutdown;
 use service::follow::Turn;
+use tokio::time::Instant;
 
 use crate::batch::Batch;
 use crate::{State, VISIBLE, WRITTEN, rebuild};
@@ -247,5 +248,22 @@ fn note(tenant: uuid::Uuid, refused: Refused) -> Unindexed {
         generation: refused.generation,
         seq,
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_ends_after_so_many_bulks_or_so_long() {
+        let mut quick = Allowance::new();
+        assert_eq!((0..100).filter(|_| quick.spend()).count(), BULKS);
+
+        let mut slow = Allowance::new();
+        tokio::time::advance(TURN / 2).await;
+        assert!(slow.spend());
+        tokio::time::advance(TURN / 2).await;
+        assert!(!slow.spend());
     }
 }

@@ -61,7 +61,7 @@ impl State {
             Some(url) => Some(queue::open(url).await.context("INDEX_QUEUE_URL")?),
             None => None,
         };
-        let streams = Streams::start(config.streams, ledger.clone(), shutdown.clone())
+        let streams = Streams::start(config.streams, &ledger, shutdown.clone())
             .context("cannot start the streams")?;
         let index = Index::open(config.search, &config.index).await?;
         let access = AccessConfig {

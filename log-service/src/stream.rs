@@ -64,12 +64,12 @@ impl Streams {
     /// Its thread cannot be started.
     pub(crate) fn start(
         settings: config::Streams,
-        ledger: Ledger,
+        ledger: &Ledger,
         shutdown: Shutdown,
     ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let background = Background::start("stream", 1, GIVEN_WAY)?;
-        let tailer = Tailer::new(ledger, receiver);
+        let tailer = Tailer::new(ledger.tail(), receiver);
         background.handle().spawn(tailer.run(shutdown));
         Ok(Self {
             places: Places::new(settings.max_streams, settings.max_tenant_streams),

@@ -197,15 +197,13 @@ impl Backfill {
         }
         self.read
             .insert(Arc::clone(&name), (row.generation, row.seq + 1));
-        let form = match audience.wants(row) {
+        let readable = match audience.wants(row) {
             Ok(false) => return,
-            Ok(true) => row.reading_form(audience.mask).ok(),
-            Err(_) => None,
+            wanted => wanted.is_ok(),
         };
         let cursor = self.cursor(audience);
-        let frame = if let Some(form) = form {
-            Frame::entry(&form, &cursor)
-        } else {
+        let entry = readable.then(|| Frame::entry(row, audience.mask, &cursor));
+        let frame = entry.and_then(Result::ok).unwrap_or_else(|| {
             let stretch = Stretch {
                 partition: name,
                 generation: row.generation,
@@ -213,7 +211,7 @@ impl Backfill {
                 to: row.seq + 1,
             };
             Frame::unreadable(&stretch, &cursor)
-        };
+        });
         frames.push(Arc::new(frame));
     }
 

@@ -291,27 +291,24 @@ impl Followed {
             if !audience.covers(partition) {
                 continue;
             }
-            let form = match audience.wants(entry) {
+            let readable = match audience.wants(entry) {
                 Ok(false) => continue,
-                Ok(true) => {
-                    let known = frames.iter().find(|(other, _)| {
-                        (other.mask, other.reach) == (audience.mask, audience.reach)
-                    });
-                    if let Some((_, frame)) = known {
-                        put(members, frame, &stretch);
-                        continue;
-                    }
-                    entry.reading_form(audience.mask).ok()
-                }
-                Err(_) => None,
+                wanted => wanted.is_ok(),
             };
+            let known = frames
+                .iter()
+                .find(|(other, _)| (other.mask, other.reach) == (audience.mask, audience.reach));
+            if let (true, Some((_, frame))) = (readable, known) {
+                put(members, frame, &stretch);
+                continue;
+            }
             let cursor = self.cursor(audience);
-            let Some(form) = form else {
+            let frame = readable.then(|| Frame::entry(entry, audience.mask, &cursor));
+            let Some(Ok(frame)) = frame.map(|frame| frame.map(Arc::new)) else {
                 let frame = Arc::new(Frame::unreadable(&stretch, &cursor));
                 put(members, &frame, &stretch);
                 continue;
             };
-            let frame = Arc::new(Frame::entry(&form, &cursor));
             put(members, &frame, &stretch);
             frames.push((audience, frame));
         }

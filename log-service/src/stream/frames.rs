@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
+use chain::{Corrupt, Mask, Stored};
 use serde_json::json;
 
 use super::end::End;
@@ -30,19 +31,20 @@ pub(crate) struct Stretch {
 }
 
 impl Frame {
-    /// An entry; `reading_form` is its JSON.
-    pub(crate) fn entry(reading_form: &str, cursor: &Arc<str>) -> Self {
-        let mut text = String::with_capacity(reading_form.len() + cursor.len() + 48);
+    /// An entry in its reading form; an error where it has none.
+    pub(crate) fn entry(entry: &Stored, mask: Mask, cursor: &Arc<str>) -> Result<Self, Corrupt> {
+        let parts = entry.parts.as_ref().map_or(0, String::len);
+        let mut text = String::with_capacity(entry.event.len() + parts + cursor.len() + 768);
         text.push_str("{\"type\":\"entry\",\"cursor\":\"");
         text.push_str(cursor);
         text.push_str("\",\"entry\":");
-        text.push_str(reading_form);
+        entry.push_reading_form(&mut text, mask)?;
         text.push('}');
-        Self {
+        Ok(Self {
             kind: "entry",
             text: text.into(),
             cursor: Some(Arc::clone(cursor)),
-        }
+        })
     }
 
     /// Entries that are not what was recorded, or are gone.

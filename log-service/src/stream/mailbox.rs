@@ -187,8 +187,8 @@ mod tests {
 
     fn put(mailbox: &Mailbox, partition: &str, seq: u64) {
         let cursor: Arc<str> = format!("{partition}{seq}").into();
-        let frame = Arc::new(Frame::entry("{}", &cursor));
-        mailbox.put(&frame, &stretch(partition, seq));
+        let stretch = stretch(partition, seq);
+        mailbox.put(&Arc::new(Frame::unreadable(&stretch, &cursor)), &stretch);
     }
 
     #[tokio::test]
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(budget.load(Ordering::Relaxed), 0);
         // Heard of it, so that it goes on.
         put(&mailbox, "a", most + 3);
-        assert_eq!(mailbox.take().await.frames[0].kind, "entry");
+        assert_eq!(mailbox.take().await.frames[0].kind, "unreadable");
     }
 
     #[tokio::test]

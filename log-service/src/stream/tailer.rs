@@ -1,13 +1,14 @@
 //! The tailer: one for each replica. While somebody follows anything it asks, every few
 //! milliseconds, for the heads of all chains that are followed, reads once what they have grown
 //! by, and hands it to all their readers. It knows nothing of what this replica appended itself:
-//! entries of all replicas come the same way. It holds no connection between two statements.
+//! entries of all replicas come the same way. It has one connection, and no transaction between two statements.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ledger::{Ledger, Limit, Tenant};
+use ledger::read::Tail;
+use ledger::{Limit, Tenant};
 use service::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -33,11 +34,10 @@ const LIVE: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Of each chain in one statement; of how many chains.
-const PAGE: Limit = Limit {
-    rows: 200,
-    bytes: 512 << 10,
-};
+const ROWS: u32 = 200;
 const CHAINS: usize = 64;
+/// Bytes of a page for each of its rows. Entries that are larger take a statement of their own.
+const ROW_BYTES: u64 = 5 << 10;
 
 /// Up to where chains are read: partition, generation, next seq.
 pub(super) type Positions = Vec<(Arc<str>, u32, u64)>;
@@ -68,7 +68,7 @@ pub(super) enum Command {
 }
 
 pub(super) struct Tailer {
-    ledger: Ledger,
+    ledger: Tail,
     commands: mpsc::UnboundedReceiver<Command>,
     tails: Tails,
     joins: Vec<Join>,
@@ -79,7 +79,7 @@ pub(super) struct Tailer {
 }
 
 impl Tailer {
-    pub(super) fn new(ledger: Ledger, commands: mpsc::UnboundedReceiver<Command>) -> Self {
+    pub(super) fn new(ledger: Tail, commands: mpsc::UnboundedReceiver<Command>) -> Self {
         let now = Instant::now();
         Self {
             ledger,
@@ -99,6 +99,7 @@ impl Tailer {
             () = self.tail() => {}
             () = shutdown.wait() => {}
         }
+        self.ledger.close().await;
     }
 
     async fn tail(&mut self) {
@@ -272,9 +273,10 @@ fn next_tick(last: Duration, entries: usize) -> Duration {
 /// How much of each of so many chains. All of it finds room with a reader who has taken what came before.
 fn page(chains: usize) -> Limit {
     let share = u32::try_from(FRAMES / chains.max(1)).unwrap_or(u32::MAX);
+    let rows = ROWS.min(share);
     Limit {
-        rows: PAGE.rows.min(share),
-        ..PAGE
+        rows,
+        bytes: u64::from(rows) * ROW_BYTES,
     }
 }
 

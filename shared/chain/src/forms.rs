@@ -36,6 +36,13 @@ impl Stored {
     /// Reading form: the posted members, normalised, in the posted shape, with those that the service adds. Canonical
     /// text.
     pub fn reading_form(&self, mask: Mask) -> Result<String, Corrupt> {
+        let mut out = String::with_capacity(self.event.len() + 1024);
+        self.push_reading_form(&mut out, mask)?;
+        Ok(out)
+    }
+
+    /// Appends the [reading form](Self::reading_form); a beginning of it after an error.
+    pub fn push_reading_form(&self, out: &mut String, mask: Mask) -> Result<(), Corrupt> {
         let parts = match mask {
             Mask::Nothing => parts_of(self.parts.as_deref())
                 .map_err(|Malformed| Corrupt::new("parts", "not a canonical object of parts"))?,
@@ -44,10 +51,8 @@ impl Stored {
         let residue = self.residue.as_deref().map(Residue::parse).transpose();
         let residue =
             residue.map_err(|Malformed| Corrupt::new("residue", "not in its canonical form"))?;
-        let mut out = String::with_capacity(self.event.len() + 1024);
-        self.push_members(&mut out, &Parts(parts), residue.as_ref())
-            .map_err(|Malformed| Corrupt::new("event", "not a canonical event"))?;
-        Ok(out)
+        self.push_members(out, &Parts(parts), residue.as_ref())
+            .map_err(|Malformed| Corrupt::new("event", "not a canonical event"))
     }
 
     fn push_members(

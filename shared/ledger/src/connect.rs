@@ -19,7 +19,7 @@ const IDLE_TIMEOUT: &str = "10s";
 pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is taken to be alive.
-const TRUSTED: Duration = Duration::from_millis(500);
+pub(crate) const TRUSTED: Duration = Duration::from_millis(500);
 
 fn options(config: &Config, name: &str, role: &str) -> Result<PgConnectOptions, Error> {
     session(&config.url, name, role)
@@ -63,8 +63,12 @@ pub(crate) fn lane_options(config: &Config) -> Result<PgConnectOptions, Error> {
     ]))
 }
 
+pub(crate) fn reader_options(config: &Config) -> Result<PgConnectOptions, Error> {
+    options(config, "ledger reader", "veritrail_read")
+}
+
 pub(crate) fn readers(config: &Config) -> Result<PgPool, Error> {
-    let options = options(config, "ledger reader", "veritrail_read")?;
+    let options = reader_options(config)?;
     Ok(pool(config, config.readers.max(1)).connect_lazy_with(options))
 }
 
@@ -76,17 +80,16 @@ pub(crate) fn writers(config: &Config) -> Result<PgPool, Error> {
 
 /// Looks at many tenants' chains in one statement, so not through the views. It only reads, by whole
 /// keys, and keeps its plans like a lane.
-pub(crate) fn tailers(config: &Config) -> Result<PgPool, Error> {
+pub(crate) fn tail_options(config: &Config) -> Result<PgConnectOptions, Error> {
     let options = options(config, "ledger tailer", "veritrail_append")?;
-    let options = options.options([
+    Ok(options.options([
         ("default_transaction_read_only", "on"),
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
         ("enable_bitmapscan", "off"),
         ("enable_mergejoin", "off"),
         ("enable_hashjoin", "off"),
-    ]);
-    Ok(pool(config, 1).connect_lazy_with(options))
+    ]))
 }
 
 fn pool(config: &Config, connections: u32) -> PoolOptions<sqlx::Postgres> {

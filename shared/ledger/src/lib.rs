@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chain::{Hash, Timestamp};
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -107,7 +107,7 @@ struct Shared {
     /// Who has a reader's connection and waits for somebody else.
     ahead: Arc<Semaphore>,
     writers: PgPool,
-    tailers: PgPool,
+    tail: PgConnectOptions,
 }
 
 /// Requests on their way to a lane that has not looked yet; more are `Overloaded`.
@@ -145,7 +145,7 @@ impl Ledger {
             readers: connect::readers(&config)?,
             ahead: read::ahead(config.readers),
             writers: connect::writers(&config)?,
-            tailers: connect::tailers(&config)?,
+            tail: connect::tail_options(&config)?,
             origin: config.origin,
         };
         Ok(Self {
@@ -165,7 +165,7 @@ impl Ledger {
             readers: connect::readers(&config)?,
             ahead: read::ahead(config.readers),
             writers: connect::readers(&config)?,
-            tailers: connect::readers(&config)?,
+            tail: connect::reader_options(&config)?,
             origin: config.origin,
         };
         Ok(Self {
@@ -188,7 +188,6 @@ impl Ledger {
         }
         self.shared.readers.close().await;
         self.shared.writers.close().await;
-        self.shared.tailers.close().await;
     }
 
     /// The installation's name, which every chain's genesis hash contains.

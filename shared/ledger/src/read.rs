@@ -11,7 +11,7 @@ use chain::{Hash, Stored, Timestamp};
 use uuid::Uuid;
 
 pub use self::places::{AtPlaces, Place};
-pub use self::tail::{Grown, Growth, TenantHead};
+pub use self::tail::{Grown, Growth, Tail, TenantHead};
 pub use self::view::View;
 pub(crate) use self::view::ahead;
 

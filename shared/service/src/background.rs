@@ -54,3 +54,28 @@ fn give_way(niceness: i32) {
 /// It would be the whole process that gives way.
 #[cfg(not(target_os = "linux"))]
 fn give_way(_niceness: i32) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    fn niceness() -> i32 {
+        getpriority_process(None).expect("of this thread")
+    }
+
+    #[test]
+    fn its_threads_alone_give_way() {
+        let (own, given_way) = (niceness(), niceness() + 5);
+        let background = Background::start("given way", 2, given_way).unwrap();
+        let handle = background.handle();
+        let (started, blocking) = handle.block_on(async {
+            let started = handle.spawn(async { niceness() });
+            let blocking = handle.spawn_blocking(niceness);
+            (started.await.unwrap(), blocking.await.unwrap())
+        });
+        assert_eq!((started, blocking), (given_way, given_way));
+        assert_eq!(niceness(), own);
+    }
+}

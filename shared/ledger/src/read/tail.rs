@@ -1,15 +1,21 @@
-//! What grows right now, over the chains of many tenants at once: their heads, and the entries that
-//! came. For a tailer, which hands each entry to readers of its own tenant alone: what is asked for
-//! and what is answered name the tenant each time. It never decides who may see what.
+//! What grows right now, over the chains of many tenants at once. For a tailer, which hands each
+//! entry to readers of its own tenant alone: what is asked for and what is answered name the tenant
+//! each time. It never decides who may see what.
 
-use chain::{Hash, Stored, Timestamp};
-use time::OffsetDateTime;
+mod grown;
+
+use std::time::Duration;
+
+use chain::{Hash, Timestamp};
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions, Connection};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::Limit;
-use super::entries::{bytes, count, seq};
-use crate::rows::{Row, decode_hash, place, to_time};
-use crate::{Error, Ledger, Tenant};
+pub use self::grown::{Grown, Growth};
+use crate::connect::{CONNECT_TIMEOUT, TRUSTED};
+use crate::rows::{decode_hash, place};
+use crate::{Error, Ledger};
 
 /// A chain's head, whosever it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,42 +31,44 @@ pub struct TenantHead {
     pub received_at: Option<Timestamp>,
 }
 
-/// Seqs `from..to` of a chain, right behind what was read before.
-#[derive(Clone, Copy, Debug)]
-pub struct Growth<'a> {
-    pub tenant: &'a Tenant,
-    pub partition: &'a str,
-    pub generation: u32,
-    pub from: u64,
-    pub to: u64,
-    /// When the entry before `from` was received: nothing that follows is older.
-    pub since: Option<Timestamp>,
-    /// The hash of the entry before `from`; `None` at 0, and where it is not known.
-    pub previous: Option<Hash>,
+/// Looks with a connection of its own, which it makes when it first looks, and again after an error. A
+/// pool would ask after each statement whether the connection lives. A future that is dropped takes the
+/// connection along.
+pub struct Tail {
+    ledger: Ledger,
+    connection: Option<Idle>,
 }
 
-/// An entry of the chain that was asked for as the `nth`.
-#[derive(Debug)]
-pub struct Grown {
-    pub nth: usize,
-    pub seq: u64,
-    /// [`Error::Damaged`] where the row is none that we wrote; the rows around it are not affected.
-    pub entry: Result<Stored, Error>,
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
 }
 
 impl Ledger {
+    /// Does not connect yet.
+    pub fn tail(&self) -> Tail {
+        Tail {
+            ledger: self.clone(),
+            connection: None,
+        }
+    }
+}
+
+impl Tail {
     /// The heads of all chains of `tenants` and of the named chains, in no order. What has no head
     /// (yet) is left out.
     pub async fn heads_of(
-        &self,
+        &mut self,
         tenants: &[Uuid],
         chains: &[(Uuid, &str)],
     ) -> Result<Vec<TenantHead>, Error> {
         let (of, names): (Vec<Uuid>, Vec<&str>) = chains.iter().copied().unzip();
-        let rows = sqlx::query_file!("src/read/heads.sql", tenants, &of, &names as &[&str])
-            .fetch_all(&self.shared.tailers)
+        let mut connection = self.connected().await?;
+        let rows = sqlx::query_file!("src/read/tail/heads.sql", tenants, &of, &names as &[&str])
+            .fetch_all(&mut connection)
             .await
             .map_err(Error::from_sqlx)?;
+        self.keep(connection);
         let heads = rows.into_iter().filter_map(|row| {
             let (generation, size, received_at) = place(row.generation, row.size, row.received_at)?;
             Some(TenantHead {
@@ -75,64 +83,40 @@ impl Ledger {
         Ok(heads.collect())
     }
 
-    /// The entries of several chains, in the order of `chains` and of seq; `limit` is each chain's.
-    /// An entry that is not there any more is left out, and `previous` of the one after it is zero.
-    pub async fn grown(&self, chains: &[Growth<'_>], limit: Limit) -> Result<Vec<Grown>, Error> {
-        let tenants: Vec<Uuid> = chains.iter().map(|chain| chain.tenant.id).collect();
-        let partitions: Vec<&str> = chains.iter().map(|chain| chain.partition).collect();
-        let generations: Vec<i32> = chains
-            .iter()
-            .map(|chain| chain.generation.cast_signed())
-            .collect();
-        let first: Vec<i64> = chains.iter().map(|chain| seq(chain.from)).collect();
-        let beyond: Vec<i64> = chains.iter().map(|chain| seq(chain.to)).collect();
-        let since: Vec<OffsetDateTime> = chains
-            .iter()
-            .map(|chain| to_time(chain.since.unwrap_or(Timestamp::FIRST)))
-            .collect();
-        let rows = sqlx::query_file!(
-            "src/read/tail.sql",
-            &tenants,
-            &partitions as &[&str],
-            &generations,
-            &first,
-            &beyond,
-            &since,
-            count(limit.rows),
-            bytes(limit.bytes),
-        )
-        .fetch_all(&self.shared.tailers)
-        .await
-        .map_err(Error::from_sqlx)?;
-        let mut before: Option<(usize, u64, Vec<u8>)> = None;
-        let mut grown = Vec::with_capacity(rows.len());
-        for row in rows {
-            let nth = usize::try_from(row.nth - 1).unwrap_or_default();
-            let (Some(chain), Ok(seq)) = (chains.get(nth), u64::try_from(row.seq)) else {
-                continue;
-            };
-            let previous = match &before {
-                Some((of, last, hash)) if *of == nth && last + 1 == seq => Some(hash.clone()),
-                _ if seq == chain.from => chain.previous.map(|hash| hash.0.to_vec()),
-                _ => None,
-            };
-            before = Some((nth, seq, row.hash.clone()));
-            let row = Row {
-                partition: chain.partition.to_owned(),
-                generation: chain.generation.cast_signed(),
-                seq: row.seq,
-                received_at: row.received_at,
-                id: row.id,
-                salt: row.salt,
-                hash: row.hash,
-                event: row.event,
-                parts: row.parts,
-                residue: row.residue,
-                previous,
-            };
-            let entry = row.into_stored(chain.tenant, &self.shared.origin, seq == 0);
-            grown.push(Grown { nth, seq, entry });
+    /// Ends the connection, so that the server need not find out by itself.
+    pub async fn close(mut self) {
+        if let Some(idle) = self.connection.take() {
+            let _ = timeout(CONNECT_TIMEOUT, idle.connection.close()).await;
         }
-        Ok(grown)
     }
+
+    async fn connected(&mut self) -> Result<PgConnection, Error> {
+        if let Some(mut idle) = self.connection.take() {
+            let alive = idle.since.elapsed() < TRUSTED
+                || within(CONNECT_TIMEOUT, idle.connection.ping())
+                    .await
+                    .is_ok();
+            if alive {
+                return Ok(idle.connection);
+            }
+        }
+        let connecting = self.ledger.shared.tail.connect();
+        within(CONNECT_TIMEOUT, connecting).await
+    }
+
+    fn keep(&mut self, connection: PgConnection) {
+        self.connection = Some(Idle {
+            connection,
+            since: Instant::now(),
+        });
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    doing: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Error> {
+    let done = timeout(limit, doing).await;
+    done.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(Error::from_sqlx)
 }

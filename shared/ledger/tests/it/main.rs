@@ -16,3 +16,4 @@ mod places;
 mod reading;
 mod refusing;
 mod replicas;
+mod tailing;

@@ -1,5 +1,4 @@
--- What some chains have grown by, of each so many rows and bytes, oldest first. The time bounds what
--- is looked into: received_at never goes down with seq.
+-- Like grown.sql, of each chain so many rows and bytes from its first entry on, whatever their size.
 select w.nth as "nth!", e.seq as "seq!", e.received_at as "received_at!", e.id as "id!", e.salt, e.hash as "hash!",
        e.event as "event!", e.parts, e.residue
   from unnest($1::uuid[], $2::text[], $3::int4[], $4::int8[], $5::int8[], $6::timestamptz[])
@@ -18,6 +17,4 @@ select w.nth as "nth!", e.seq as "seq!", e.received_at as "received_at!", e.id a
          ) k
      ) b
     where b.before < $8::int8
-    order by b.seq
  ) e
- order by w.nth, e.seq
