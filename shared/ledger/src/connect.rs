@@ -201,3 +201,12 @@ fn is_origin(text: &str) -> bool {
         && first.chars().all(host)
         && segments.all(|s| !s.is_empty() && s.chars().all(|c| host(c) || c == '_'))
 }
+
+/// What takes longer has lost its connection.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}

@@ -11,9 +11,9 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::connect::{CONNECT_TIMEOUT, REPLY_TIMEOUT};
+use crate::connect::{CONNECT_TIMEOUT, REPLY_TIMEOUT, within};
 use crate::lane::{Answer, Command, Failure, Lane, Now, Reply, Request, Ticket};
 use crate::lanes::Place;
 use crate::statements;
@@ -277,15 +277,5 @@ async fn statement(
         Command::Find { ids } => statements::find(connection, origin, ids).await,
         Command::Unlock => statements::unlock(connection).await,
         Command::Connect { .. } => Ok(Reply::Connected),
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = statements::Result<T>>,
-) -> statements::Result<T> {
-    match timeout(limit, work).await {
-        Ok(result) => result,
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }

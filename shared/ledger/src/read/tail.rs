@@ -4,16 +4,14 @@
 
 mod grown;
 
-use std::time::Duration;
-
 use chain::{Hash, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::grown::{Grown, Growth};
-use crate::connect::{CONNECT_TIMEOUT, TRUSTED};
+use crate::connect::{CONNECT_TIMEOUT, TRUSTED, within};
 use crate::rows::{decode_hash, place};
 use crate::{Error, Ledger};
 
@@ -86,7 +84,7 @@ impl Tail {
     /// Ends the connection, so that the server need not find out by itself.
     pub async fn close(mut self) {
         if let Some(idle) = self.connection.take() {
-            let _ = timeout(CONNECT_TIMEOUT, idle.connection.close()).await;
+            let _ = within(CONNECT_TIMEOUT, idle.connection.close()).await;
         }
     }
 
@@ -101,7 +99,8 @@ impl Tail {
             }
         }
         let connecting = self.ledger.shared.tail.connect();
-        within(CONNECT_TIMEOUT, connecting).await
+        let connected = within(CONNECT_TIMEOUT, connecting).await;
+        connected.map_err(Error::from_sqlx)
     }
 
     fn keep(&mut self, connection: PgConnection) {
@@ -110,13 +109,4 @@ impl Tail {
             since: Instant::now(),
         });
     }
-}
-
-async fn within<T>(
-    limit: Duration,
-    doing: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Error> {
-    let done = timeout(limit, doing).await;
-    done.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map_err(Error::from_sqlx)
 }
