@@ -27,8 +27,9 @@ use axum::response::Response;
 use ledger::Ledger;
 use query::Follow;
 use secrecy::ExposeSecret as _;
+use service::background::{Background, half_of_the_cores};
 use service::error::Problem;
-use service::{ApiError, Background, Caller, Permission, Place, Shutdown};
+use service::{ApiError, Caller, Permission, Place, Shutdown};
 use tokio::sync::{Semaphore, mpsc};
 
 use self::mailbox::Budget;
@@ -43,8 +44,8 @@ use crate::schema::{self, Conditions, Refusals};
 /// Readers that look into the ledger's past at once; the rest of its connections is for requests.
 const READING: usize = 3;
 
-/// Niceness of the tailer's thread. What it reads and writes for readers is work for a core for a part of a millisecond
-/// at a time, and a lane that waits for it delays everybody who appends to its chains.
+/// Niceness of the threads of the tailer and of all sockets. What is read and written for readers is work for a core for a
+/// part of a millisecond at a time, and a lane that waits for it delays everybody who appends to its chains.
 const GIVEN_WAY: i32 = 5;
 
 /// What all streams of a process share.
@@ -54,21 +55,22 @@ pub(crate) struct Streams {
     budget: Budget,
     reading: Arc<Semaphore>,
     commands: mpsc::UnboundedSender<Command>,
-    _background: Arc<Background>,
+    background: Arc<Background>,
+    cut_off: Shutdown,
 }
 
 impl Streams {
-    /// Starts the tailer, which ends with `shutdown`.
+    /// Starts the tailer, which ends with `shutdown`, and the threads that it shares with the sockets.
     ///
     /// # Errors
-    /// Its thread cannot be started.
+    /// Their threads cannot be started.
     pub(crate) fn start(
         settings: config::Streams,
         ledger: &Ledger,
         shutdown: Shutdown,
     ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
-        let background = Background::start("stream", 1, GIVEN_WAY)?;
+        let background = Background::start("stream", half_of_the_cores(), GIVEN_WAY)?;
         let tailer = Tailer::new(ledger.tail(), receiver);
         background.handle().spawn(tailer.run(shutdown));
         Ok(Self {
@@ -76,13 +78,26 @@ impl Streams {
             budget: Budget::default(),
             reading: Arc::new(Semaphore::new(READING)),
             commands,
-            _background: Arc::new(background),
+            background: Arc::new(background),
+            cut_off: Shutdown::new(),
         })
     }
 
-    /// Ends every stream with a reason and waits, for a bounded time, until their readers are gone.
+    /// Ends every stream with a reason, waits, for a bounded time, until their readers are gone, and cuts off the others.
     pub(crate) async fn close(&self) {
         self.places.close().await;
+        self.cut_off.begin();
+    }
+
+    /// Runs a socket's conversation on the tailer's threads: what it is told wakes none of those that serve requests.
+    fn talk(&self, conversation: impl Future<Output = ()> + Send + 'static) {
+        let cut_off = self.cut_off.clone();
+        self.background.lend(async move {
+            tokio::select! {
+                () = conversation => {}
+                () = cut_off.wait() => {}
+            }
+        });
     }
 
     fn send(&self, command: Command) {

@@ -51,9 +51,12 @@ pub(super) fn accept(upgrade: WebSocketUpgrade, state: State, guest: Guest) -> R
         .max_frame_size(MESSAGE_BYTES)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .on_upgrade(move |mut socket| async move {
-            let closing = serve(&mut socket, &state, guest).await;
-            let _ = timeout(FAREWELL, say_goodbye(&mut socket, closing.err())).await;
+        .on_upgrade(async move |mut socket| {
+            let streams = state.streams().clone();
+            streams.talk(async move {
+                let closing = serve(&mut socket, &state, guest).await;
+                let _ = timeout(FAREWELL, say_goodbye(&mut socket, closing.err())).await;
+            });
         })
 }
 

@@ -20,9 +20,9 @@ use super::mailbox::{FRAMES, Mailbox};
 use super::tails::Tails;
 
 /// From the beginning of one look at the heads to the next: the shorter, the more comes.
-const TICK: RangeInclusive<Duration> = Duration::from_millis(3)..=Duration::from_millis(15);
+const TICK: RangeInclusive<Duration> = Duration::from_millis(6)..=Duration::from_millis(15);
 /// Entries that one tick should bring. What is read and handed on at once keeps a core from appends for as long.
-const PER_TICK: u32 = 80;
+const PER_TICK: u32 = 160;
 /// The same while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A statement that takes longer has lost its connection.
@@ -34,7 +34,7 @@ const LIVE: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Of each chain in one statement; of how many chains.
-const ROWS: u32 = 200;
+const ROWS: u32 = 256;
 const CHAINS: usize = 64;
 /// Bytes of a page for each of its rows. Entries that are larger take a statement of their own.
 const ROW_BYTES: u64 = 5 << 10;
@@ -311,9 +311,13 @@ mod tests {
         let (shortest, longest) = (*TICK.start(), *TICK.end());
         assert_eq!(next_tick(longest, 0), longest);
         assert_eq!(next_tick(longest, 15), longest, "1,000 a second");
-        assert_eq!(next_tick(longest, 160), longest / 2);
-        assert_eq!(next_tick(longest / 2, 80), longest / 2, "as many as before");
-        assert_eq!(next_tick(longest / 2, 40), longest, "half as many");
+        assert_eq!(next_tick(longest, 320), longest / 2);
+        assert_eq!(
+            next_tick(longest / 2, 160),
+            longest / 2,
+            "as many as before"
+        );
+        assert_eq!(next_tick(longest / 2, 80), longest, "half as many");
         assert_eq!(next_tick(longest, 100_000), shortest);
         assert_eq!(next_tick(shortest, 0), longest);
     }

@@ -1,11 +1,11 @@
-//! What one core does with a bulk of 1,000 entries, from posted bytes to linked hashes.
+//! What one core does with 1,000 entries: from posted bytes to linked hashes, and from columns to what readers get.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed bench")]
 
 use std::fmt::Write;
 use std::hint::black_box;
 
-use chain::{Chain, Head, Recorder, Salt, Timestamp, parse_bulk};
+use chain::{Chain, Head, Mask, Recorder, Salt, Stored, Timestamp, parse_bulk};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use uuid::Uuid;
 
@@ -49,10 +49,38 @@ fn chain() -> Chain {
     }
 }
 
+fn received_at() -> Timestamp {
+    Timestamp::from_micros(1_768_473_000_000_000).unwrap()
+}
+
+/// The entries as they are kept.
+fn stored() -> Vec<Stored> {
+    let parsed = parse_bulk(body().as_bytes(), RECORDER, ENTRIES, Uuid::max).unwrap();
+    let (chain, mut head) = (chain(), Head::empty(&chain()));
+    let stored = parsed.iter().map(|entry| {
+        let link = head.link(&chain.tenant, entry, Salt([7; 16]), received_at());
+        Stored {
+            tenant: chain.tenant.clone(),
+            partition: chain.partition.clone(),
+            generation: chain.generation,
+            seq: link.seq,
+            received_at: link.received_at,
+            id: entry.id(),
+            salt: link.salt,
+            hash: link.hash,
+            previous: link.previous,
+            event: entry.event().to_owned(),
+            parts: entry.parts().map(str::to_owned),
+            residue: None,
+        }
+    });
+    stored.collect()
+}
+
 fn append(c: &mut Criterion) {
     let body = body();
     let parsed = parse_bulk(body.as_bytes(), RECORDER, ENTRIES, Uuid::max).unwrap();
-    let received_at = Timestamp::from_micros(1_768_473_000_000_000).unwrap();
+    let received_at = received_at();
     let start = Head::empty(&chain());
     let mut group = c.benchmark_group("bulk of 1,000");
     group.throughput(Throughput::Bytes(body.len() as u64));
@@ -81,5 +109,22 @@ fn append(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, append);
+fn read(c: &mut Criterion) {
+    let stored = stored();
+    let mut group = c.benchmark_group("1,000 entries");
+    group.throughput(Throughput::Elements(ENTRIES as u64));
+    group.bench_function("reading form", |b| {
+        let mut out = String::new();
+        b.iter(|| {
+            out.clear();
+            for entry in black_box(&stored) {
+                entry.push_reading_form(&mut out, Mask::Nothing).unwrap();
+            }
+            out.len()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, append, read);
 criterion_main!(benches);

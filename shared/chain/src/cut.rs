@@ -1,10 +1,12 @@
 //! Cutting canonical text into its members without building anything. Never accepts a name twice in an object that it
 //! cuts, never nests deeper than its limit.
 
+mod members;
 pub(crate) mod strings;
 
 use std::cmp::Ordering;
 
+pub(crate) use self::members::{Member, Members};
 use self::strings::{Searched, Strings};
 use crate::json::text::{order, order_of_start_at};
 
@@ -19,25 +21,26 @@ const LEVELS: u32 = 64;
 /// Names and texts of the members of a canonical object.
 pub(crate) fn members(text: &str) -> Result<Vec<(&str, &str)>, Malformed> {
     let mut members = Vec::with_capacity(16);
-    whole(text, |cursor| {
-        cursor.object(|cursor, name| {
-            members.push((cursor.text_of(name), cursor.value()?));
-            Ok(())
-        })
-    })?;
+    for member in Members::of(text) {
+        let Member { name, value, .. } = member?;
+        members.push((name, value));
+    }
     Ok(members)
 }
 
-/// Texts of the elements of a canonical array.
-pub(crate) fn elements(text: &str) -> Result<Vec<&str>, Malformed> {
-    let mut elements = Vec::new();
+/// Calls `element` with the text of each element of a canonical array, and its index.
+pub(crate) fn elements<'a>(
+    text: &'a str,
+    mut element: impl FnMut(usize, &'a str) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut index = 0;
     whole(text, |cursor| {
         cursor.list(b'[', b']', |cursor| {
-            elements.push(cursor.value()?);
+            element(index, cursor.value()?)?;
+            index += 1;
             Ok(())
         })
-    })?;
-    Ok(elements)
+    })
 }
 
 /// Cuts all of `text`.
@@ -54,17 +57,9 @@ pub(crate) fn whole_with<'a, S: Strings>(
     text: &'a str,
     cut: impl FnOnce(&mut Cursor<'a, S>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
-    let mut cursor = Cursor {
-        text,
-        at: 0,
-        strings,
-    };
+    let mut cursor = Cursor::new(text, strings);
     cut(&mut cursor)?;
-    if cursor.at == text.len() {
-        Ok(())
-    } else {
-        Err(Malformed)
-    }
+    cursor.end()
 }
 
 /// What a canonical string without escapes says.
@@ -97,7 +92,27 @@ pub(crate) struct Plain {
     end: usize,
 }
 
+/// A name, after its start as a number that sorts as names do.
+type Name = (u64, Plain);
+
 impl<'a, S: Strings> Cursor<'a, S> {
+    fn new(text: &'a str, strings: S) -> Self {
+        Self {
+            text,
+            at: 0,
+            strings,
+        }
+    }
+
+    /// Whether all was taken.
+    fn end(&self) -> Result<(), Malformed> {
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+
     pub(crate) fn text_of(&self, plain: Plain) -> &'a str {
         &self.text[plain.start..plain.end]
     }
@@ -113,20 +128,27 @@ impl<'a, S: Strings> Cursor<'a, S> {
         &mut self,
         mut member: impl FnMut(&mut Self, Plain) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
-        let mut last: Option<(u64, Plain)> = None;
+        let mut last = None;
         self.list(b'{', b'}', |cursor| {
-            let name = cursor.plain()?;
-            let start = order_of_start_at(cursor.text.as_bytes(), name.start, name.end);
-            if let Some((before, last)) = last
-                && before >= start
-                && order(cursor.bytes_of(last), cursor.bytes_of(name)) != Ordering::Less
-            {
-                return Err(Malformed);
-            }
-            last = Some((start, name));
-            cursor.take(b':')?;
+            let name = cursor.name(&mut last)?;
             member(cursor, name)
         })
+    }
+
+    /// Takes a member's name and what divides it from the value. `last` is the name before it.
+    #[inline]
+    fn name(&mut self, last: &mut Option<Name>) -> Result<Plain, Malformed> {
+        let name = self.plain()?;
+        let start = order_of_start_at(self.text.as_bytes(), name.start, name.end);
+        if let Some((before, last)) = *last
+            && before >= start
+            && order(self.bytes_of(last), self.bytes_of(name)) != Ordering::Less
+        {
+            return Err(Malformed);
+        }
+        *last = Some((start, name));
+        self.take(b':')?;
+        Ok(name)
     }
 
     /// Takes the value that begins here.

@@ -1,8 +1,8 @@
 //! The forms in which a stored entry is given out (format §5). Never hashed, never stored.
 
-use std::iter;
+use std::cmp::Ordering;
 
-use crate::cut::{self, Malformed};
+use crate::cut::{self, Malformed, Member, Members};
 use crate::digest::push_digits;
 use crate::json::object::{Object, push_array};
 use crate::json::text::{order, push as push_string};
@@ -22,13 +22,22 @@ pub enum Mask {
 struct Parts<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Parts<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
-        let found = self.0.iter().find(|(part, _)| *part == name);
+    fn find(&self, is_wanted: impl Fn(&str) -> bool) -> Option<&'a str> {
+        let found = self.0.iter().find(|(part, _)| is_wanted(part));
         found.map(|(_, value)| *value)
     }
 
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.find(|part| part == name)
+    }
+
     fn of_element(&self, list: &str, index: usize) -> Option<&'a str> {
-        self.get(&format!("{list}/{index}"))
+        let mut digits = itoa::Buffer::new();
+        let index = digits.format(index);
+        self.find(|part| {
+            let place = part.strip_prefix(list);
+            place.and_then(|rest| rest.strip_prefix('/')) == Some(index)
+        })
     }
 }
 
@@ -61,49 +70,58 @@ impl Stored {
         parts: &Parts<'_>,
         residue: Option<&Residue<'_>>,
     ) -> Result<(), Malformed> {
-        let whole = ["changes", "context", "description", "metadata"];
-        let whole = whole.into_iter();
-        let whole = whole.filter_map(|name| Some((name, Member::Posted(parts.get(name)?))));
-        let event = cut::members(&self.event)?.into_iter();
-        let posted = merged(
-            event.map(|(name, text)| (name, Member::Posted(text))),
-            whole,
-        );
-        let added = Added::ALL.into_iter();
-        let added = added.filter(|(_, added)| match added {
-            Added::Erased => residue.is_some(),
-            Added::Generation => self.generation > 1,
-            _ => true,
-        });
-        let added = added.map(|(name, added)| (name, Member::Added(added)));
-        push_object(out, merged(posted, added), |out, name, member| {
-            match (name, member) {
-                ("actor", Member::Posted(text)) => push_actor(out, text, parts)?,
-                ("attachments" | "targets", Member::Posted(text)) => {
-                    push_list(out, name, text, parts)?;
-                }
-                ("outcome", Member::Posted(text)) => push_joined(out, text, parts.get(name))?,
-                (_, Member::Posted(text)) => out.push_str(text),
-                (_, Member::Added(added)) => self.push_added(out, added, residue),
+        let mut object = Object::open(out);
+        let mut added = ADDED.iter().copied().peekable();
+        for member in Members::of(&self.event) {
+            let member = member?;
+            // Bytes sort them as the canonical order does, since these names are ASCII.
+            while let Some((name, value)) = added.next_if(|(name, _)| *name < member.name) {
+                self.push_added(&mut object, name, value, parts, residue);
             }
-            Ok(())
-        })
+            if let Some((name, value)) = added.next_if(|(name, _)| *name == member.name)
+                && self.push_added(&mut object, name, value, parts, residue)
+            {
+                return Err(Malformed);
+            }
+            push_posted(&mut object, member, parts)?;
+        }
+        for (name, value) in added {
+            self.push_added(&mut object, name, value, parts, residue);
+        }
+        object.close();
+        Ok(())
     }
 
-    fn push_added(&self, out: &mut String, added: Added, residue: Option<&Residue<'_>>) {
+    /// Whether the entry has this member.
+    fn push_added(
+        &self,
+        object: &mut Object<'_>,
+        name: &str,
+        added: Added,
+        parts: &Parts<'_>,
+        residue: Option<&Residue<'_>>,
+    ) -> bool {
         match added {
-            Added::Erased => {
-                let erased = residue.into_iter().flat_map(Residue::erased);
-                push_array(out, erased, push_string);
+            Added::Part => {
+                let Some(value) = parts.get(name) else {
+                    return false;
+                };
+                object.member(name).push_str(value);
             }
-            Added::Generation => out.push_str(itoa::Buffer::new().format(self.generation)),
-            Added::Hash => push_digits(out, &self.hash.0),
-            Added::Partition => push_string(out, &self.partition),
-            Added::Previous => push_digits(out, &self.previous.0),
-            Added::ReceivedAt => self.received_at.push_text(out),
-            Added::Seq => out.push_str(itoa::Buffer::new().format(self.seq)),
-            Added::Tenant => push_string(out, &self.tenant),
+            Added::Erased => {
+                let Some(residue) = residue else { return false };
+                push_array(object.member(name), residue.erased(), push_string);
+            }
+            Added::Generation if self.generation == 1 => return false,
+            Added::Generation => object.integer(name, self.generation.into()),
+            Added::Hash => push_digits(object.member(name), &self.hash.0),
+            Added::Partition => object.text(name, &self.partition),
+            Added::Previous => push_digits(object.member(name), &self.previous.0),
+            Added::ReceivedAt => self.received_at.push_text(object.member(name)),
+            Added::Seq => object.integer(name, self.seq),
+            Added::Tenant => object.text(name, &self.tenant),
         }
+        true
     }
 
     /// Evidence form: the document and what is left of the parts, exact bytes as strings. Canonical text without a line
@@ -129,16 +147,11 @@ impl Stored {
     }
 }
 
-/// What a member of the reading form is made of.
-enum Member<'a> {
-    /// A text of the event or of the parts.
-    Posted(&'a str),
-    Added(Added),
-}
-
-/// Members that the service adds.
+/// What a member beside those of the event is made of.
 #[derive(Clone, Copy)]
 enum Added {
+    /// The part of this name.
+    Part,
     Erased,
     Generation,
     Hash,
@@ -149,41 +162,46 @@ enum Added {
     Tenant,
 }
 
-impl Added {
-    /// In canonical order.
-    const ALL: [(&'static str, Self); 8] = [
-        ("erased", Self::Erased),
-        ("generation", Self::Generation),
-        ("hash", Self::Hash),
-        ("partition", Self::Partition),
-        ("previous", Self::Previous),
-        ("received_at", Self::ReceivedAt),
-        ("seq", Self::Seq),
-        ("tenant", Self::Tenant),
-    ];
-}
+/// Members beside those of the event, in canonical order.
+const ADDED: [(&str, Added); 12] = [
+    ("changes", Added::Part),
+    ("context", Added::Part),
+    ("description", Added::Part),
+    ("erased", Added::Erased),
+    ("generation", Added::Generation),
+    ("hash", Added::Hash),
+    ("metadata", Added::Part),
+    ("partition", Added::Partition),
+    ("previous", Added::Previous),
+    ("received_at", Added::ReceivedAt),
+    ("seq", Added::Seq),
+    ("tenant", Added::Tenant),
+];
 
-/// Members of two objects, both in canonical order, as those of one. A name that both have comes twice.
-fn merged<'a, T>(
-    left: impl IntoIterator<Item = (&'a str, T)>,
-    right: impl IntoIterator<Item = (&'a str, T)>,
-) -> impl Iterator<Item = (&'a str, T)> {
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    iter::from_fn(move || match (left.peek(), right.peek()) {
-        (Some((a, _)), Some((b, _))) if order(a.as_bytes(), b.as_bytes()).is_gt() => right.next(),
-        (Some(_), _) => left.next(),
-        (None, _) => right.next(),
-    })
+/// A member of the event, with its parts.
+fn push_posted(
+    object: &mut Object<'_>,
+    member: Member<'_>,
+    parts: &Parts<'_>,
+) -> Result<(), Malformed> {
+    let Member { name, value, text } = member;
+    match name {
+        "actor" => push_actor(object.member(name), value, parts)?,
+        "attachments" | "targets" => push_list(object.member(name), name, value, parts)?,
+        "outcome" => push_joined(object.member(name), value, parts.get(name))?,
+        _ => object.copy(text),
+    }
+    Ok(())
 }
 
 fn push_actor(out: &mut String, event: &str, parts: &Parts<'_>) -> Result<(), Malformed> {
-    let part = parts.get("actor").map(cut::members).transpose()?;
-    let members = merged(cut::members(event)?, part.unwrap_or_default());
-    push_object(out, members, |out, name, text| {
-        if name == "on_behalf_of" {
-            return push_list(out, name, text, parts);
+    let part = parts.get("actor").unwrap_or("{}");
+    push_merged(out, event, part, |object, member| {
+        if member.name == "on_behalf_of" {
+            let out = object.member(member.name);
+            return push_list(out, member.name, member.value, parts);
         }
-        out.push_str(text);
+        object.copy(member.text);
         Ok(())
     })
 }
@@ -196,12 +214,12 @@ fn push_list(
     parts: &Parts<'_>,
 ) -> Result<(), Malformed> {
     out.push('[');
-    for (index, element) in cut::elements(event)?.into_iter().enumerate() {
+    cut::elements(event, |index, element| {
         if index > 0 {
             out.push(',');
         }
-        push_joined(out, element, parts.of_element(name, index))?;
-    }
+        push_joined(out, element, parts.of_element(name, index))
+    })?;
     out.push(']');
     Ok(())
 }
@@ -212,27 +230,33 @@ fn push_joined(out: &mut String, event: &str, part: Option<&str>) -> Result<(), 
         out.push_str(event);
         return Ok(());
     };
-    let members = merged(cut::members(event)?, cut::members(part)?);
-    push_object(out, members, |out, _, text| {
-        out.push_str(text);
+    push_merged(out, event, part, |object, member| {
+        object.copy(member.text);
         Ok(())
     })
 }
 
-/// An object of these members, none of which may come twice.
-fn push_object<'a, T>(
+/// The members of two canonical objects, none of which may be in both, each written by `push`.
+fn push_merged<'a>(
     out: &mut String,
-    members: impl Iterator<Item = (&'a str, T)>,
-    mut push: impl FnMut(&mut String, &'a str, T) -> Result<(), Malformed>,
+    left: &'a str,
+    right: &'a str,
+    mut push: impl FnMut(&mut Object<'_>, Member<'a>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     let mut object = Object::open(out);
-    let mut last = None;
-    for (name, value) in members {
-        if last == Some(name) {
-            return Err(Malformed);
-        }
-        last = Some(name);
-        push(object.member(name), name, value)?;
+    let (mut left, mut right) = (Members::of(left).peekable(), Members::of(right).peekable());
+    loop {
+        let member = match (left.peek(), right.peek()) {
+            (Some(Ok(a)), Some(Ok(b))) => match order(a.name.as_bytes(), b.name.as_bytes()) {
+                Ordering::Less => left.next(),
+                Ordering::Equal => return Err(Malformed),
+                Ordering::Greater => right.next(),
+            },
+            (Some(_), _) => left.next(),
+            (None, _) => right.next(),
+        };
+        let Some(member) = member else { break };
+        push(&mut object, member?)?;
     }
     object.close();
     Ok(())

@@ -69,33 +69,51 @@ impl Row {
         origin: &str,
         first: bool,
     ) -> Result<Stored, Error> {
-        let damaged = |what| Error::Damaged {
-            partition: self.partition.clone(),
-            seq: self.seq,
-            what,
-        };
-        let generation = generation(self.generation).ok_or_else(|| damaged("generation"))?;
-        let seq = u64::try_from(self.seq).map_err(|_| damaged("seq"))?;
-        let previous = match &self.previous {
-            Some(hash) => decode_hash(hash).map_err(|_| damaged("hash before"))?,
-            None if first => genesis(tenant, origin, &self.partition, generation),
-            None => NOT_THERE,
-        };
+        let previous = self.previous.as_deref().map(decode_hash).transpose();
+        let previous = previous.map_err(|_| self.damaged("hash before"))?;
+        self.into_stored_behind(previous, tenant, origin, first)
+    }
+
+    /// The same behind a hash that is known, or none.
+    pub(crate) fn into_stored_behind(
+        self,
+        previous: Option<Hash>,
+        tenant: &Tenant,
+        origin: &str,
+        first: bool,
+    ) -> Result<Stored, Error> {
+        let generation = generation(self.generation).ok_or_else(|| self.damaged("generation"))?;
+        let seq = u64::try_from(self.seq).map_err(|_| self.damaged("seq"))?;
+        let previous = previous.unwrap_or_else(|| {
+            if first {
+                genesis(tenant, origin, &self.partition, generation)
+            } else {
+                NOT_THERE
+            }
+        });
         let salt = self.salt.as_deref().map(decode_salt).transpose();
         Ok(Stored {
             tenant: tenant.code.clone(),
             generation,
             seq,
-            received_at: from_time(self.received_at).map_err(|_| damaged("received_at"))?,
+            received_at: from_time(self.received_at).map_err(|_| self.damaged("received_at"))?,
             id: self.id,
-            salt: salt.map_err(|_| damaged("salt"))?,
-            hash: decode_hash(&self.hash).map_err(|_| damaged("hash"))?,
+            salt: salt.map_err(|_| self.damaged("salt"))?,
+            hash: decode_hash(&self.hash).map_err(|_| self.damaged("hash"))?,
             previous,
             event: self.event,
             parts: self.parts,
             residue: self.residue,
             partition: self.partition,
         })
+    }
+
+    fn damaged(&self, what: &'static str) -> Error {
+        Error::Damaged {
+            partition: self.partition.clone(),
+            seq: self.seq,
+            what,
+        }
     }
 }
 

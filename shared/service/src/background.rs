@@ -1,8 +1,10 @@
 //! A runtime of its own for work that gives way to what serves.
 
 use std::io;
+use std::num::NonZero;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::context::TokioContext;
 
 /// May be dropped where another runtime runs; what it still does then ends by itself or with the process.
 pub struct Background {
@@ -33,6 +35,21 @@ impl Background {
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
+
+    /// Runs `work` on these threads, with everything that it opens (connections of a pool, timers) left to the runtime
+    /// of whoever calls this: others may use that later, and must not wait for threads that give way.
+    pub fn lend(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle
+            .spawn(TokioContext::new(work, Handle::current()));
+    }
+}
+
+/// Half of the cores, at least one.
+#[must_use]
+pub fn half_of_the_cores() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .div_ceil(2)
 }
 
 impl Drop for Background {
@@ -57,6 +74,8 @@ fn give_way(_niceness: i32) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::sync::Arc;
+
     use rustix::process::getpriority_process;
 
     use super::*;
@@ -77,5 +96,35 @@ mod tests {
         });
         assert_eq!((started, blocking), (given_way, given_way));
         assert_eq!(niceness(), own);
+    }
+
+    #[tokio::test]
+    async fn what_it_is_lent_keeps_its_own_runtime() {
+        let given_way = (niceness() + 5).min(19);
+        let background = Background::start("lent", 1, given_way).unwrap();
+        let (say, said) = tokio::sync::oneshot::channel();
+        background.lend(async move {
+            let spawned = tokio::spawn(async { niceness() }).await.unwrap();
+            say.send((niceness(), Handle::current().id(), spawned))
+                .unwrap();
+        });
+        let expected = (given_way, Handle::current().id(), niceness());
+        assert_eq!(said.await.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn the_last_who_holds_it_may_be_what_it_runs() {
+        let background = Arc::new(Background::start("held", 1, niceness()).unwrap());
+        let (say, said) = tokio::sync::oneshot::channel();
+        let (drop_it, dropped) = tokio::sync::oneshot::channel::<()>();
+        let own = Arc::clone(&background);
+        background.lend(async move {
+            dropped.await.unwrap();
+            drop(own);
+            say.send(()).unwrap();
+        });
+        drop(background);
+        drop_it.send(()).unwrap();
+        said.await.unwrap();
     }
 }

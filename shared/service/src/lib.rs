@@ -4,7 +4,7 @@
 //! [`ApiError`] (what a client is told). Nothing here knows an entry, a chain or a business rule.
 
 pub mod access;
-mod background;
+pub mod background;
 pub mod backoff;
 pub mod body;
 pub mod caller;
@@ -27,7 +27,6 @@ pub mod telemetry;
 pub mod token;
 
 pub use access::Access;
-pub use background::Background;
 pub use caller::{Caller, Kind, Principal, Tenant};
 pub use error::{ApiError, Place};
 pub use permission::{Permission, Role, Roles, Scopes};

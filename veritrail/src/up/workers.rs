@@ -11,8 +11,9 @@ use ledger::{Followed, Ledger};
 use queue::Queue;
 use search::{Busy, Search};
 use secrecy::{ExposeSecret as _, SecretString};
+use service::Shutdown;
+use service::background::{Background, half_of_the_cores};
 use service::status::Feed;
-use service::{Background, Shutdown};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -92,7 +93,7 @@ impl Workers {
     /// Opens what they work with, on their own runtime. They begin with [`Workers::run`].
     pub(crate) async fn open(wanted: Wanted<'_>) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let background = Background::start("worker", cores.div_ceil(2), GIVEN_WAY)
+        let background = Background::start("worker", half_of_the_cores(), GIVEN_WAY)
             .context("cannot start the workers")?;
         let Wanted {
             database,

@@ -42,6 +42,15 @@ impl<'o> Object<'o> {
         self.out
     }
 
+    /// Appends a member as it stands in another object.
+    pub(crate) fn copy(&mut self, member: &str) {
+        if !self.first {
+            self.out.push(',');
+        }
+        self.first = false;
+        self.out.push_str(member);
+    }
+
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         text::push(self.member(name), value);
     }

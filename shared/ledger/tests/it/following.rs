@@ -318,6 +318,10 @@ async fn a_claim_is_one_holders_until_he_gives_it_back_or_is_gone(pool: PgPool) 
     other.give_back().await.unwrap();
     let claim = there.take("c").await.unwrap().unwrap();
     claim.give_back().await.unwrap();
+    // Its connection was given up with it. The lock is free when the server has noticed, a little later.
+    let free = sqlx::query("select pg_advisory_xact_lock(hashtextextended('a', 0))");
+    let free = tokio::time::timeout(Duration::from_secs(20), free.execute(&database.pool));
+    free.await.expect("a dropped claim ends").unwrap();
     let claim = here.take("a").await.unwrap().unwrap();
 
     // Its connection is gone: it goes on, on another, and somebody else may have taken it meanwhile. The lock is free when

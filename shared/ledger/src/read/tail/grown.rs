@@ -1,6 +1,7 @@
 //! The entries that chains have grown by.
 
 use chain::{Hash, Stored, Timestamp};
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::Tail;
 use crate::read::Limit;
 use crate::read::entries::{bytes, count, seq};
-use crate::rows::{Row, to_time};
+use crate::rows::{Row, decode_hash, to_time};
 use crate::{Error, Tenant};
 
 /// Seqs `from..to` of a chain, right behind what was read before.
@@ -44,34 +45,29 @@ impl Tail {
         limit: Limit,
     ) -> Result<Vec<Grown>, Error> {
         let mut connection = self.connected().await?;
-        let all: Vec<usize> = (0..chains.len()).collect();
-        let mut pages = small(&mut connection, chains, &all, limit).await?;
+        let mut page = Page::new(chains, &self.ledger.shared.origin, limit);
+        small(&mut connection, &mut page, limit).await?;
         // An entry that is larger than its share, or one that is missing.
-        let others: Vec<usize> = all
-            .into_iter()
-            .filter(|nth| pages[*nth].is_empty())
-            .collect();
+        let others = page.without_entries();
         if !others.is_empty() {
-            any(&mut connection, chains, &others, limit, &mut pages).await?;
+            any(&mut connection, &mut page, &others, limit).await?;
         }
+        let grown = page.in_order();
         self.keep(connection);
-        let origin = &self.ledger.shared.origin;
-        let grown = chains.iter().zip(pages).enumerate();
-        let grown = grown.flat_map(|(nth, (chain, page))| stored(nth, chain, page, origin));
-        Ok(grown.collect())
+        Ok(grown)
     }
 }
 
 /// Entries right behind `from` that have no more text than each one's share of the page.
 async fn small(
     connection: &mut PgConnection,
-    chains: &[Growth<'_>],
-    all: &[usize],
+    page: &mut Page<'_>,
     limit: Limit,
-) -> Result<Vec<Vec<Row>>, Error> {
+) -> Result<(), Error> {
     let rows = u64::from(limit.rows.max(1));
-    let asked = Asked::new(chains, all, |chain| chain.to.min(chain.from + rows));
-    let found = sqlx::query_file_as!(
+    let all: Vec<usize> = (0..page.chains.len()).collect();
+    let asked = Asked::new(page.chains, &all, |chain| chain.to.min(chain.from + rows));
+    let mut found = sqlx::query_file_as!(
         Found,
         "src/read/tail/grown.sql",
         &asked.tenants,
@@ -82,28 +78,25 @@ async fn small(
         &asked.since,
         bytes(limit.bytes / rows),
     )
-    .fetch_all(connection)
-    .await
-    .map_err(Error::from_sqlx)?;
-    let mut pages: Vec<Vec<Row>> = chains.iter().map(|_| Vec::new()).collect();
-    into_pages(found, chains, all, &mut pages);
-    for (chain, page) in chains.iter().zip(&mut pages) {
-        let expected = page.iter().zip(seq(chain.from)..);
-        let unbroken = expected.take_while(|(row, seq)| row.seq == *seq).count();
-        page.truncate(unbroken);
+    .fetch(connection);
+    while let Some(found) = found.try_next().await.map_err(Error::from_sqlx)? {
+        let nth = usize::try_from(found.nth - 1).ok();
+        let Some(nth) = nth.filter(|nth| page.is_next(*nth, found.seq)) else {
+            continue;
+        };
+        page.put(nth, found);
     }
-    Ok(pages)
+    Ok(())
 }
 
-/// Entries of any size, into the pages of these chains.
+/// Entries of any size, of these chains.
 async fn any(
     connection: &mut PgConnection,
-    chains: &[Growth<'_>],
+    page: &mut Page<'_>,
     which: &[usize],
     limit: Limit,
-    pages: &mut [Vec<Row>],
 ) -> Result<(), Error> {
-    let asked = Asked::new(chains, which, |chain| chain.to);
+    let asked = Asked::new(page.chains, which, |chain| chain.to);
     let found = sqlx::query_file_as!(
         Found,
         "src/read/tail/grown_large.sql",
@@ -117,9 +110,16 @@ async fn any(
         bytes(limit.bytes),
     )
     .fetch_all(connection)
-    .await
-    .map_err(Error::from_sqlx)?;
-    into_pages(found, chains, which, pages);
+    .await;
+    let mut found = found.map_err(Error::from_sqlx)?;
+    // They are in that order already, which no statement without an `order by` promises.
+    found.sort_by_key(|found| (found.nth, found.seq));
+    for found in found {
+        let nth = usize::try_from(found.nth - 1).ok();
+        if let Some(&nth) = nth.and_then(|nth| which.get(nth)) {
+            page.put(nth, found);
+        }
+    }
     Ok(())
 }
 
@@ -136,16 +136,60 @@ struct Found {
     residue: Option<String>,
 }
 
-/// To each chain its rows, in the order of seq.
-fn into_pages(found: Vec<Found>, chains: &[Growth<'_>], which: &[usize], pages: &mut [Vec<Row>]) {
-    for found in found {
-        let nth = usize::try_from(found.nth - 1).ok();
-        let Some(&nth) = nth.and_then(|nth| which.get(nth)) else {
-            continue;
+/// What was found.
+struct Page<'a> {
+    chains: &'a [Growth<'a>],
+    origin: &'a str,
+    /// Of each chain.
+    ends: Vec<End>,
+    grown: Vec<Grown>,
+}
+
+/// Up to where there are entries of a chain.
+struct End {
+    next: i64,
+    /// Of the entry before `next`, where it is known.
+    hash: Option<Hash>,
+}
+
+impl<'a> Page<'a> {
+    fn new(chains: &'a [Growth<'a>], origin: &'a str, limit: Limit) -> Self {
+        let rows = u64::from(limit.rows);
+        let expected: u64 = chains
+            .iter()
+            .map(|chain| chain.to.saturating_sub(chain.from).min(rows))
+            .sum();
+        let ends = chains.iter().map(|chain| End {
+            next: seq(chain.from),
+            hash: chain.previous,
+        });
+        Self {
+            chains,
+            origin,
+            ends: ends.collect(),
+            grown: Vec::with_capacity(usize::try_from(expected).unwrap_or_default()),
+        }
+    }
+
+    /// Whether it continues what there is of the chain.
+    fn is_next(&self, nth: usize, seq: i64) -> bool {
+        self.ends.get(nth).is_some_and(|end| end.next == seq)
+    }
+
+    /// An entry behind all that there are of its chain.
+    fn put(&mut self, nth: usize, found: Found) {
+        let (chain, end) = (&self.chains[nth], &mut self.ends[nth]);
+        let Ok(seq) = u64::try_from(found.seq) else {
+            return;
         };
-        pages[nth].push(Row {
-            partition: chains[nth].partition.to_owned(),
-            generation: chains[nth].generation.cast_signed(),
+        let previous = end.hash.filter(|_| end.next == found.seq);
+        *end = End {
+            next: found.seq + 1,
+            hash: decode_hash(&found.hash).ok(),
+        };
+        let row = Row {
+            partition: chain.partition.to_owned(),
+            generation: chain.generation.cast_signed(),
             seq: found.seq,
             received_at: found.received_at,
             id: found.id,
@@ -155,11 +199,22 @@ fn into_pages(found: Vec<Found>, chains: &[Growth<'_>], which: &[usize], pages: 
             parts: found.parts,
             residue: found.residue,
             previous: None,
-        });
+        };
+        let entry = row.into_stored_behind(previous, chain.tenant, self.origin, seq == 0);
+        self.grown.push(Grown { nth, seq, entry });
     }
-    // They are in that order already, which no statement without an `order by` promises.
-    for page in pages {
-        page.sort_by_key(|row| row.seq);
+
+    fn without_entries(&self) -> Vec<usize> {
+        let ends = self.ends.iter().zip(self.chains).enumerate();
+        ends.filter(|(_, (end, chain))| end.next == seq(chain.from))
+            .map(|(nth, _)| nth)
+            .collect()
+    }
+
+    fn in_order(self) -> Vec<Grown> {
+        let mut grown = self.grown;
+        grown.sort_by_key(|grown| grown.nth);
+        grown
     }
 }
 
@@ -193,23 +248,4 @@ impl<'a> Asked<'a> {
             }),
         }
     }
-}
-
-/// The rows of one chain as entries, each with the hash of the one before it.
-fn stored<'a>(
-    nth: usize,
-    chain: &'a Growth<'_>,
-    rows: Vec<Row>,
-    origin: &'a str,
-) -> impl Iterator<Item = Grown> {
-    let previous = chain.previous.map(|hash| hash.0.to_vec());
-    let mut before = previous.map(|hash| (seq(chain.from) - 1, hash));
-    rows.into_iter().filter_map(move |mut row| {
-        let seq = u64::try_from(row.seq).ok()?;
-        let hash = row.hash.clone();
-        let before = before.replace((row.seq, hash));
-        row.previous = before.and_then(|(last, hash)| (last + 1 == row.seq).then_some(hash));
-        let entry = row.into_stored(chain.tenant, origin, seq == 0);
-        Some(Grown { nth, seq, entry })
-    })
 }
