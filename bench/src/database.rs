@@ -98,6 +98,15 @@ impl Database {
         self.run("checkpoint").map(drop)
     }
 
+    /// Whether there is more than finds room in the server's buffers.
+    pub(crate) fn exceeds_its_buffers(&self) -> Result<bool> {
+        let exceeds = self.run(
+            "select pg_database_size(current_database()) > b.setting::int8 * k.setting::int8
+               from pg_settings b, pg_settings k where b.name = 'shared_buffers' and k.name = 'block_size'",
+        )?;
+        Ok(exceeds == "t")
+    }
+
     /// Writes what a query gives into a file, in COPY's text format.
     pub(crate) fn copy_out(&self, query: &str, file: &Path) -> Result<()> {
         let out = std::fs::File::create(file)?;

@@ -19,6 +19,8 @@ const SAMPLED: u64 = 64;
 /// For one look whether the index has caught up; tokens last longer.
 const LOOK: Duration = Duration::from_mins(1);
 const LOOKS: usize = 30;
+/// Turns of load until a server's buffers were all used, at most.
+const FILLINGS: usize = 60;
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<()> {
     progress("appends beside indexing and a stream");
@@ -41,7 +43,9 @@ async fn against(bench: &mut Bench<'_>, with: &System, folder: &std::path::Path)
 async fn compare(bench: &mut Bench<'_>, with: &System, without: &System) -> Result<()> {
     for system in [with, without] {
         system.database()?.wear_in()?;
+        fill_buffers(bench, system).await?;
     }
+    caught_up(with).await?;
     let (mut ratios, mut indexed, mut left_out) = (vec![], vec![], 0);
     while bench.another(&ratios) {
         let trail = without.trail("default").await?;
@@ -64,6 +68,32 @@ async fn compare(bench: &mut Bench<'_>, with: &System, without: &System) -> Resu
     Ok(())
 }
 
+/// Loads a system until its server has used all of its buffers. From then on each new page takes the place of one that has to
+/// be written; a round in which only one of the two servers is there would compare that.
+async fn fill_buffers(bench: &mut Bench<'_>, system: &System) -> Result<()> {
+    let trail = system.trail("default").await?;
+    let watch = system.watch();
+    for _ in 0..FILLINGS {
+        if system.database()?.exceeds_its_buffers()? {
+            return Ok(());
+        }
+        let size = trail.size()?;
+        let filled = load::run(load(&trail, system), bench.config.seconds, &watch).await?;
+        trail.check(size, &[&filled]).await?;
+    }
+    anyhow::bail!("the server's buffers are not filled")
+}
+
+/// Appends to one chain, as many as it takes.
+fn load(trail: &Trail, system: &System) -> Load {
+    let into = Into::One("default".to_owned());
+    Load {
+        address: system.address,
+        requests: singles(&trail.writer.text, Ids::Server, &into, CONNECTIONS),
+        rate: None,
+    }
+}
+
 struct Beside {
     rate: f64,
     /// Documents a second that were found while the appends went on.
@@ -76,12 +106,7 @@ async fn beside(bench: &mut Bench<'_>, system: &System) -> Result<Beside> {
     let trail = system.trail("default").await?;
     let watch = system.watch();
     bench.quiet(&watch).await?;
-    let into = Into::One("default".to_owned());
-    let load = Load {
-        address: system.address,
-        requests: singles(&trail.writer.text, Ids::Server, &into, CONNECTIONS),
-        rate: None,
-    };
+    let load = load(&trail, system);
     let readers = vec![trail.reader.text.clone()];
     let followers = Followers::connect(system.address, readers, SAMPLED).await?;
     let (size, found) = (trail.size()?, found(&trail)?);
