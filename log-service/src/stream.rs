@@ -46,7 +46,7 @@ const READING: usize = 3;
 
 /// Niceness of the threads of the tailer and of all sockets. What is read and written for readers is work for a core for a
 /// part of a millisecond at a time, and a lane that waits for it delays everybody who appends to its chains.
-const GIVEN_WAY: i32 = 10;
+const GIVEN_WAY: i32 = 5;
 
 /// What all streams of a process share.
 #[derive(Clone)]
