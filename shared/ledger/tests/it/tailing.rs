@@ -212,6 +212,28 @@ async fn what_is_not_there_any_more_is_left_out(pool: PgPool) {
 }
 
 /// Ends the tails' connections, and waits until they are gone.
+#[sqlx::test(migrations = false)]
+async fn a_damaged_row_takes_no_other_along(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let ledger = database.ledger().await;
+    let acme = tenant("acme");
+    let posted = (0..4).map(|n| entry("default", n)).collect();
+    append(&ledger, &acme, "default", posted).await.unwrap();
+    let all = chain(&ledger, &acme, "default").await;
+    let short = "update ledger.entries set hash = '\\x00' where partition = 'default' and seq = 1";
+    tamper(&database.pool, short).await;
+
+    let asked = [growth(&acme, "default", 0, 4)];
+    let grown = ledger.tail().grown(&asked, PAGE).await.unwrap();
+    let found: Vec<_> = grown
+        .iter()
+        .map(|row| row.entry.as_ref().ok().map(|entry| entry.previous))
+        .collect();
+    let none = chain::Hash([0; 32]);
+    let expected = [Some(all[0].previous), None, Some(none), Some(all[2].hash)];
+    assert_eq!(found, expected);
+}
+
 async fn cut(pool: &PgPool) {
     let cut = "select pg_terminate_backend(pid, 10000) from pg_stat_activity
                 where datname = current_database() and application_name = 'ledger tailer'";
