@@ -29,10 +29,5 @@ use crate::config::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let config = Config::parse();
-    tokio::select! {
-        measured = rows::run(&config) => measured,
-        // What was started hears the terminal's interrupt too, and is asked again on the way out.
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-    }
+    rows::run(&Config::parse()).await
 }

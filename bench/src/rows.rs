@@ -24,7 +24,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::sleep;
 
 use crate::check::Trail;
@@ -61,6 +61,7 @@ struct Bench<'a> {
 
 /// Measures what the configuration asks for.
 pub(crate) async fn run(config: &Config) -> Result<()> {
+    let interrupted = system::interrupted()?;
     // Not after hours, when there is something to write.
     if let Some(file) = &config.markdown {
         around(file)?;
@@ -80,7 +81,14 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         scratch,
         report: Report::default(),
     };
-    let measured = bench.rows().await;
+    let measured = tokio::select! {
+        measured = bench.rows() => measured,
+        // What was started has ended when the rows are given up.
+        () = interrupted => {
+            std::fs::remove_dir_all(&bench.scratch)?;
+            bail!("interrupted");
+        }
+    };
     let reported = bench.report.finish(config.markdown.as_deref());
     if measured.is_ok() {
         std::fs::remove_dir_all(&bench.scratch)?;

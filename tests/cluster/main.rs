@@ -11,7 +11,6 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use system::{Installation, Servers, Shape, Wanted, Way};
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the whole system, each program a process of its own, and tells where it is.
 #[derive(Debug, Parser)]
@@ -46,16 +45,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     } else {
         Way::Distributed(Shape::WHOLE)
     };
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let stopped = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    };
+    let stopped = system::interrupted()?;
     tokio::pin!(stopped);
     let wanted = Wanted {
         way,

@@ -112,14 +112,7 @@ async fn start(config: &Config, site: &Site) -> anyhow::Result<Vec<Running>> {
 }
 
 async fn cancel_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = hangup.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    system::interrupted()?.await;
     stop.cancel();
     Ok(())
 }

@@ -11,6 +11,7 @@ mod member;
 mod one_process;
 mod ports;
 mod program;
+mod signals;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use entry::Entry;
 pub use member::Member;
 pub use ports::free_ports;
 pub use program::{Program, program_path};
+pub use signals::interrupted;
 
 /// Name of every installation made here.
 pub const ORIGIN: &str = "audit.example.com";

@@ -59,20 +59,7 @@ fn stored() -> Vec<Stored> {
     let (chain, mut head) = (chain(), Head::empty(&chain()));
     let stored = parsed.iter().map(|entry| {
         let link = head.link(&chain.tenant, entry, Salt([7; 16]), received_at());
-        Stored {
-            tenant: chain.tenant.clone(),
-            partition: chain.partition.clone(),
-            generation: chain.generation,
-            seq: link.seq,
-            received_at: link.received_at,
-            id: entry.id(),
-            salt: link.salt,
-            hash: link.hash,
-            previous: link.previous,
-            event: entry.event().to_owned(),
-            parts: entry.parts().map(str::to_owned),
-            residue: None,
-        }
+        Stored::new(&chain, entry, &link)
     });
     stored.collect()
 }

@@ -56,20 +56,7 @@ fn rows() -> Vec<Stored> {
         let received_at = Timestamp::from_micros(received_at).unwrap();
         let salt = Salt(*Sha256::digest(number.to_le_bytes()).first_chunk().unwrap());
         let link = head.link("acme", &entry, salt, received_at);
-        Stored {
-            tenant: "acme".to_owned(),
-            partition: entry.partition().to_owned(),
-            generation: 1,
-            seq: link.seq,
-            received_at: link.received_at,
-            id: entry.id(),
-            salt: link.salt,
-            hash: link.hash,
-            previous: link.previous,
-            event: entry.event().to_owned(),
-            parts: entry.parts().map(str::to_owned),
-            residue: None,
-        }
+        Stored::new(&chain(), &entry, &link)
     };
     (0..ENTRIES).map(row).collect()
 }

@@ -38,20 +38,7 @@
 //! let mut head = Head::empty(&chain);
 //! let link = head.link(&chain.tenant, &entry, salt, now);
 //!
-//! let mut row = Stored {
-//!     tenant: chain.tenant.clone(),
-//!     partition: entry.partition().into(),
-//!     generation: chain.generation,
-//!     seq: link.seq,
-//!     received_at: link.received_at,
-//!     id: entry.id(),
-//!     salt: link.salt,
-//!     hash: link.hash,
-//!     previous: link.previous,
-//!     event: entry.event().into(),
-//!     parts: entry.parts().map(Into::into),
-//!     residue: None,
-//! };
+//! let mut row = Stored::new(&chain, &entry, &link);
 //! assert_eq!(row.parts.as_deref(), Some(r#"{"context":{"ip":"192.0.2.1"}}"#));
 //! assert!(row.reading_form(Mask::Nothing)?.contains(r#""ip":"192.0.2.1""#));
 //!

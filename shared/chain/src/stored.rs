@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::cut;
 use crate::digest::{self, Place, entry_hash};
+use crate::entry::Entry;
 use crate::hash::{Hash, Salt};
+use crate::link::{Chain, Link};
 use crate::residue::{Part, personal};
 use crate::timestamp::Timestamp;
 
@@ -69,6 +71,24 @@ impl Corrupt {
 }
 
 impl Stored {
+    /// The row of an entry that [`Head::link`](crate::Head::link) put into the chain, with all of its parts.
+    pub fn new(chain: &Chain, entry: &Entry, link: &Link) -> Self {
+        Self {
+            tenant: chain.tenant.clone(),
+            partition: entry.partition().to_owned(),
+            generation: chain.generation,
+            seq: link.seq,
+            received_at: link.received_at,
+            id: entry.id(),
+            salt: link.salt,
+            hash: link.hash,
+            previous: link.previous,
+            event: entry.event().to_owned(),
+            parts: entry.parts().map(str::to_owned),
+            residue: None,
+        }
+    }
+
     /// The document, rebuilt from the columns (format §3). It is the one that was hashed only if [`Stored::check`]
     /// says so.
     pub fn document(&self) -> Result<String, Corrupt> {

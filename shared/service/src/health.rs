@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/health`.
 //!
-//! Anybody may ask, so the checks run at most once a second for each listener, and their errors go to the log alone.
+//! Anybody may ask, so a check runs at most once a second for all of them, and its errors go to the log alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,27 +24,35 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an outcome is good for.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// The named checks of a process, each bounded in time. Clones share them.
+/// The named checks of a process, each bounded in time. Clones share them and their outcomes.
 #[derive(Clone, Default)]
 pub struct Health {
-    checks: Vec<(&'static str, Need, Check)>,
+    checks: Vec<Arc<Check>>,
 }
 
-/// What a check that fails means.
+struct Check {
+    name: &'static str,
+    /// What it means that it fails.
+    failure: Standing,
+    run: Box<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>,
+    /// When it was run, and whether it failed. Held while it runs: those who ask meanwhile wait.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+/// How a check stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
-    /// The process is not ready.
-    Needed,
-    /// It goes on with less.
-    Watched,
+enum Standing {
+    Passes,
+    /// It fails, and the process goes on with less.
+    Degraded,
+    /// It fails, and the process is not ready.
+    Fails,
 }
-
-type Check = Arc<dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.checks.iter().map(|(name, ..)| name))
+            .entries(self.checks.iter().map(|check| check.name))
             .finish()
     }
 }
@@ -56,26 +64,36 @@ impl Health {
 
     /// Adds a check; each run may take 2 s. The process is ready when all pass.
     #[must_use]
-    pub fn check<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    pub fn check<F, Fut>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let boxed: Check = Arc::new(move || Box::pin(check()));
-        self.checks.push((name, Need::Needed, boxed));
-        self
+        self.with(name, Standing::Fails, check)
     }
 
     /// Adds a check of something that the process can do without for a while: where it fails, that is
     /// shown where details are and logged, and the process stays ready.
     #[must_use]
-    pub fn watch<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    pub fn watch<F, Fut>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let boxed: Check = Arc::new(move || Box::pin(check()));
-        self.checks.push((name, Need::Watched, boxed));
+        self.with(name, Standing::Degraded, check)
+    }
+
+    fn with<F, Fut>(mut self, name: &'static str, failure: Standing, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.checks.push(Arc::new(Check {
+            name,
+            failure,
+            run: Box::new(move || Box::pin(check())),
+            last: Mutex::default(),
+        }));
         self
     }
 
@@ -90,7 +108,7 @@ impl Health {
     /// detail; `/health` the same, with the state of each check for a caller with any role.
     pub fn router(self, access: Access) -> Router {
         let state = Arc::new(Shared {
-            checked: Checked::new(&self),
+            health: self,
             access,
         });
         Router::new()
@@ -103,113 +121,68 @@ impl Health {
     /// `/readyz` with the state of each check, for a listener that operators alone reach, and for a
     /// process that knows no callers.
     pub fn detailed(self) -> Router {
-        Router::new()
-            .route("/readyz", get(detail))
-            .with_state(Arc::new(Checked::new(&self)))
+        Router::new().route("/readyz", get(detail)).with_state(self)
     }
-}
 
-/// A check's name, and why it failed.
-type Outcome = (&'static str, Option<String>);
-
-/// How a check stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Passes,
-    /// It fails, and the process goes on.
-    Degraded,
-    Fails,
-}
-
-struct Shared {
-    checked: Checked,
-    access: Access,
-}
-
-/// In two groups, so that whoever asks whether the process is ready never waits for what it can do without.
-struct Checked {
-    needed: Group,
-    watched: Group,
-}
-
-struct Group {
-    checks: Vec<(&'static str, Check)>,
-    /// What a check that fails means.
-    failure: Standing,
-    last: Mutex<Option<(Instant, Vec<Outcome>)>>,
-}
-
-impl Checked {
-    fn new(health: &Health) -> Self {
-        let group = |wanted: Need, failure| Group {
-            checks: health
-                .checks
-                .iter()
-                .filter(|(_, need, _)| *need == wanted)
-                .map(|(name, _, check)| (*name, Arc::clone(check)))
-                .collect(),
-            failure,
-            last: Mutex::default(),
-        };
-        Self {
-            needed: group(Need::Needed, Standing::Fails),
-            watched: group(Need::Watched, Standing::Degraded),
-        }
+    /// Whether the process is ready. Never waits for what it can do without.
+    async fn ready(&self) -> Standing {
+        let needed = |check: &&Arc<Check>| check.failure == Standing::Fails;
+        whole(&standings(self.checks.iter().filter(needed)).await)
     }
 
     async fn all(&self) -> Vec<(&'static str, Standing)> {
-        let (mut all, watched) = tokio::join!(self.needed.standings(), self.watched.standings());
-        all.extend(watched);
-        all
+        standings(&self.checks).await
     }
 }
 
-impl Group {
-    /// The state of each check, from at most a second ago. Those who ask meanwhile wait.
-    async fn standings(&self) -> Vec<(&'static str, Standing)> {
+/// Of each check, all at once.
+async fn standings(checks: impl IntoIterator<Item = &Arc<Check>>) -> Vec<(&'static str, Standing)> {
+    let standings = checks
+        .into_iter()
+        .map(async |check| (check.name, check.standing().await));
+    join_all(standings).await
+}
+
+impl Check {
+    /// From at most a second ago.
+    async fn standing(&self) -> Standing {
         let mut last = self.last.lock().await;
-        let outcomes = match last.take() {
-            Some((at, outcomes)) if at.elapsed() < GOOD_FOR => (at, outcomes),
+        let failed = match *last {
+            Some((at, failed)) if at.elapsed() < GOOD_FOR => failed,
             before => {
-                let outcomes = self.run().await;
-                log_changes(before.map(|(_, outcomes)| outcomes), &outcomes);
-                (Instant::now(), outcomes)
+                let failed = self.fails(before.is_some_and(|(_, failed)| failed)).await;
+                *last = Some((Instant::now(), failed));
+                failed
             }
         };
-        let standings = outcomes.1.iter().map(|(name, failure)| match failure {
-            None => (*name, Standing::Passes),
-            Some(_) => (*name, self.failure),
-        });
-        let standings = standings.collect();
-        *last = Some(outcomes);
-        standings
+        if failed {
+            self.failure
+        } else {
+            Standing::Passes
+        }
     }
 
-    async fn run(&self) -> Vec<Outcome> {
-        let runs = self.checks.iter().map(|(name, check)| async move {
-            let failure = match timeout(PATIENCE, check()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("{error:#}")),
-                Err(_) => Some("timed out".to_owned()),
-            };
-            (*name, failure)
-        });
-        join_all(runs).await
+    /// Runs it, and logs what changed.
+    async fn fails(&self, failed_before: bool) -> bool {
+        let error = match timeout(PATIENCE, (self.run)()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(_) => Some("timed out".to_owned()),
+        };
+        match &error {
+            Some(error) if !failed_before => {
+                tracing::warn!(check = self.name, error, "check fails");
+            }
+            None if failed_before => tracing::info!(check = self.name, "check passes again"),
+            _ => {}
+        }
+        error.is_some()
     }
 }
 
-fn log_changes(before: Option<Vec<Outcome>>, now: &[Outcome]) {
-    let before = before.unwrap_or_default();
-    for (index, (name, failure)) in now.iter().enumerate() {
-        let failed_before = before
-            .get(index)
-            .is_some_and(|(_, failure)| failure.is_some());
-        match failure {
-            Some(error) if !failed_before => tracing::warn!(check = name, error, "check fails"),
-            None if failed_before => tracing::info!(check = name, "check passes again"),
-            _ => {}
-        }
-    }
+struct Shared {
+    health: Health,
+    access: Access,
 }
 
 #[derive(Serialize)]
@@ -271,16 +244,15 @@ impl Report {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let needed = shared.checked.needed.standings().await;
-    Report::of(whole(&needed)).into_answer()
+    Report::of(shared.health.ready().await).into_answer()
 }
 
-async fn detail(State(checked): State<Arc<Checked>>) -> Response {
-    Report::with(checked.all().await).into_answer()
+async fn detail(State(health): State<Health>) -> Response {
+    Report::with(health.all().await).into_answer()
 }
 
 async fn health(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let checks = shared.checked.all().await;
+    let checks = shared.health.all().await;
     let mut report = Report::of(whole(&checks));
     // Whoever cannot be verified right now gets what everybody gets.
     if let Ok(caller) = shared.access.authenticate(&headers).await

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Chain, Entry, Hash, Head, Mask, Recorder, Salt};
+use chain::{Chain, Entry, Hash, Head, Mask, Recorder, Salt, Stored};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::entries::erase;
-use crate::vectors::stored;
 
 /// The fenced blocks that have a name after their language.
 fn blocks() -> BTreeMap<String, String> {
@@ -53,7 +52,7 @@ fn the_worked_example_holds() {
     let mut head = Head::empty(&chain);
     let received_at = blocks["received_at"].parse().unwrap();
     let link = head.link(&chain.tenant, &entry, salt, received_at);
-    let row = stored(&chain, &entry, &link);
+    let row = Stored::new(&chain, &entry, &link);
     let erased = erase(&row, &["actor"]);
 
     let mut expected = BTreeMap::from([

@@ -25,7 +25,7 @@ fn chain() -> Chain {
 
 fn store(entry: &Entry) -> Stored {
     let link = Head::empty(&chain()).link("acme", entry, Salt([5; 16]), Timestamp::FIRST);
-    vectors::stored(&chain(), entry, &link)
+    Stored::new(&chain(), entry, &link)
 }
 
 fn parse(posted: &Value) -> Entry {

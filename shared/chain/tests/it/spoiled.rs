@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::entries::{Case, erase};
 use crate::rejected::RECORDER;
-use crate::vectors::{json, stored};
+use crate::vectors::json;
 
 /// A chain of five: without parts, with every part there can be, all parts erased, some erased, none erased.
 fn rows() -> (Chain, Vec<Stored>) {
@@ -34,7 +34,7 @@ fn rows() -> (Chain, Vec<Stored>) {
             let entry = Entry::parse(posted.as_bytes(), RECORDER, id).unwrap();
             let at = Timestamp::from_micros(i64::from(n) * 1_000).unwrap();
             let link = head.link(&chain.tenant, &entry, Salt([n; 16]), at);
-            stored(&chain, &entry, &link)
+            Stored::new(&chain, &entry, &link)
         })
         .collect();
     rows[2] = erase(&rows[2], &["actor", "context"]);

@@ -98,24 +98,7 @@ impl Server {
     }
 
     pub(crate) fn store(&self, entry: &Entry) -> Stored {
-        stored(&self.chain(), entry, &self.link(entry))
-    }
-}
-
-pub(crate) fn stored(chain: &Chain, entry: &Entry, link: &Link) -> Stored {
-    Stored {
-        tenant: chain.tenant.clone(),
-        partition: entry.partition().to_owned(),
-        generation: chain.generation,
-        seq: link.seq,
-        received_at: link.received_at,
-        id: entry.id(),
-        salt: link.salt,
-        hash: link.hash,
-        previous: link.previous,
-        event: entry.event().to_owned(),
-        parts: entry.parts().map(str::to_owned),
-        residue: None,
+        Stored::new(&self.chain(), entry, &self.link(entry))
     }
 }
 
@@ -171,7 +154,7 @@ pub(crate) fn rebuilt() -> (Chain, Vec<Stored>) {
             let received_at =
                 Timestamp::from_micros(start.as_micros() + seq / 4 * 250_100).unwrap();
             let link = head.link(&chain.tenant, &entry, Salt(salt), received_at);
-            stored(&chain, &entry, &link)
+            Stored::new(&chain, &entry, &link)
         })
         .collect();
     (chain, rows)

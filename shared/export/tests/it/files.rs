@@ -31,20 +31,7 @@ fn entries(count: u8) -> Vec<Stored> {
             let entry = entry(number);
             let now = Timestamp::from_micros(i64::from(number)).unwrap();
             let link = head.link(&chain.tenant, &entry, Salt([number; 16]), now);
-            Stored {
-                tenant: chain.tenant.clone(),
-                partition: chain.partition.clone(),
-                generation: 1,
-                seq: link.seq,
-                received_at: link.received_at,
-                id: entry.id(),
-                salt: link.salt,
-                hash: link.hash,
-                previous: link.previous,
-                event: entry.event().to_owned(),
-                parts: entry.parts().map(Into::into),
-                residue: None,
-            }
+            Stored::new(&chain, &entry, &link)
         })
         .collect()
 }

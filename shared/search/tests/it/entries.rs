@@ -30,20 +30,7 @@ pub(crate) fn chain(tenant: &str, partition: &str, posts: &[(&str, Value)]) -> V
         let id = Uuid::from_u128(0x0199_c3a1_7c00_7000_8000_0000_0000_0000 + number);
         let entry = Entry::parse(text.as_bytes(), RECORDER, id).unwrap();
         let link = head.link(tenant, &entry, Salt([7; 16]), time(moment));
-        Stored {
-            tenant: tenant.to_owned(),
-            partition: partition.to_owned(),
-            generation: 1,
-            seq: link.seq,
-            received_at: link.received_at,
-            id,
-            salt: link.salt,
-            hash: link.hash,
-            previous: link.previous,
-            event: entry.event().into(),
-            parts: entry.parts().map(Into::into),
-            residue: None,
-        }
+        Stored::new(&chain, &entry, &link)
     });
     entries.collect()
 }

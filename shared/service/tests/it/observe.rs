@@ -1,5 +1,8 @@
 //! Request ids, traces, CORS, health, metrics, the description and its page.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::Router;
@@ -203,8 +206,34 @@ async fn what_is_only_watched_makes_nobody_unready_nor_wait() {
     let answer = call(health.detailed(), get("/readyz")).await;
     assert_eq!(answer.status, 200);
     let checks =
-        json!([{"name": "needed", "status": "ok"}, {"name": "watched", "status": "degraded"}]);
+        json!([{"name": "watched", "status": "degraded"}, {"name": "needed", "status": "ok"}]);
     assert_eq!(answer.json(), json!({"status": "ok", "checks": checks}));
+}
+
+/// However many ask, through whichever listener.
+#[tokio::test(start_paused = true)]
+async fn a_check_runs_at_most_once_a_second() {
+    let (access, ..) = access(Vec::new());
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let health = Health::new().check("counted", move || {
+        counted.fetch_add(1, Relaxed);
+        async { Ok(tokio::time::sleep(Duration::from_millis(10)).await) }
+    });
+    let (router, detailed) = (health.clone().router(access), health.detailed());
+    let ask = async || {
+        tokio::join!(
+            call(router.clone(), get("/readyz")),
+            call(router.clone(), get("/health")),
+            call(detailed.clone(), get("/readyz")),
+        )
+    };
+    ask().await;
+    ask().await;
+    assert_eq!(runs.load(Relaxed), 1);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    ask().await;
+    assert_eq!(runs.load(Relaxed), 2);
 }
 
 /// One thing.

@@ -34,20 +34,7 @@ fn line(posted: &str, erased: usize) -> String {
     let chain = verifier().position.chain;
     let entry = Entry::parse(posted.as_bytes(), RECORDER, Uuid::from_u128(7)).unwrap();
     let link = Head::empty(&chain).link("acme", &entry, Salt([9; 16]), Timestamp::FIRST);
-    let mut row = Stored {
-        tenant: chain.tenant,
-        partition: chain.partition,
-        generation: 1,
-        seq: link.seq,
-        received_at: link.received_at,
-        id: entry.id(),
-        salt: link.salt,
-        hash: link.hash,
-        previous: link.previous,
-        event: entry.event().to_owned(),
-        parts: entry.parts().map(str::to_owned),
-        residue: None,
-    };
+    let mut row = Stored::new(&chain, &entry, &link);
     let names: Vec<&str> = entry
         .each_part()
         .map(|(name, _)| name)
