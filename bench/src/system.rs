@@ -22,8 +22,6 @@ use crate::tenants::Tenant;
 const READY_WITHIN: Duration = Duration::from_mins(2);
 /// A stop writes PostgreSQL's last checkpoint.
 const STOPPED_WITHIN: Duration = Duration::from_mins(3);
-/// Between two looks whether it has.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// `credentials.json`.
 #[derive(Debug, Clone, Deserialize)]
@@ -82,11 +80,14 @@ impl Process {
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.interrupt();
-        let asked = Instant::now();
-        while !self.has_ended(asked)? {
-            sleep(LOOK).await;
+        let deadline = Instant::now() + STOPPED_WITHIN;
+        while Instant::now() < deadline {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
         }
-        Ok(())
+        bail!("{}, process {}, does not stop", self.name, self.pid())
     }
 
     fn interrupt(&self) {
@@ -95,28 +96,15 @@ impl Process {
             let _ = kill_process(pid, Signal::INT);
         }
     }
-
-    /// An error when it was asked to too long ago.
-    fn has_ended(&mut self, asked: Instant) -> Result<bool> {
-        let ended = self.child.try_wait()?.is_some();
-        if !ended && asked.elapsed() > STOPPED_WITHIN {
-            bail!("{}, process {}, does not stop", self.name, self.pid());
-        }
-        Ok(ended)
-    }
 }
 
 impl Drop for Process {
-    /// On the way out of an error or an interruption, waits as well: `veritrail up` stops its PostgreSQL, and nothing
-    /// may write to a folder that is about to be removed.
+    /// On the way out of an error or an interruption. Waits as well, since what it writes to may be removed next; each
+    /// program bounds its own stop, and `veritrail up` ends after its PostgreSQL.
     fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        self.interrupt();
-        let asked = Instant::now();
-        while matches!(self.has_ended(asked), Ok(false)) {
-            std::thread::sleep(LOOK);
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.interrupt();
+            let _ = self.child.wait();
         }
     }
 }

@@ -218,7 +218,10 @@ async fn a_check_runs_at_most_once_a_second() {
     let counted = Arc::clone(&runs);
     let health = Health::new().check("counted", move || {
         counted.fetch_add(1, Relaxed);
-        async { Ok(tokio::time::sleep(Duration::from_millis(10)).await) }
+        async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok(())
+        }
     });
     let (router, detailed) = (health.clone().router(access), health.detailed());
     let ask = async || {
