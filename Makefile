@@ -35,11 +35,10 @@ check:
 	if docker compose version > /dev/null 2>&1; then docker compose config --quiet; fi
 
 # Every route through the Postman collection, against the system that runs here, or one that is
-# started for it.
+# built and started for it.
 postman:
-	@.ci/need cargo cc npm
+	@.ci/need npm
 	npm ci --silent --ignore-scripts --prefix postman
-	cargo build --workspace --bins
 	node postman/run.mjs
 
 # Write the prepared queries anew, after a change of SQL or of a migration. A query that changed does not build before

@@ -1,6 +1,6 @@
 // Runs the collection against a system that is there: the one that VERITRAIL_SERVER and
 // CREDENTIALS_FILE name, or that `make cluster` or `make up` runs in this folder. Where there is none,
-// it starts one for the run. The operator's password never stands among the arguments of a process.
+// it builds and starts one for the run. The operator's password never stands among the arguments of a process.
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -41,17 +41,24 @@ async function found() {
   return undefined;
 }
 
-/** This program again, inside of a system that is started for it. */
-function startOne() {
+/** Exit code of a command that is run here; what it prints is printed. */
+function ended(program, ...given) {
+  return new Promise((resolve, reject) => {
+    const command = spawn(program, given, { cwd: root('.'), stdio: 'inherit' });
+    command.on('error', reject);
+    command.on('exit', code => resolve(code ?? 1));
+  });
+}
+
+/** This program again, inside of a system that is started for it; the exit code. */
+async function startOne() {
+  // Built as for the tests: what they built is used.
+  const built = (await ended(root('.ci/need'), 'cargo', 'cc')) || (await ended('cargo', 'build', '--workspace', '--all-targets'));
+  if (built !== 0) return built;
   const programs = root('target/debug');
   const cluster = [`${programs}/cluster`, '--listen', '127.0.0.1:0', '--folder', root('.cluster-postman')];
   const again = [process.execPath, fileURLToPath(import.meta.url)];
-  const servers = spawn(`${programs}/servers`, [...cluster, ...process.argv.slice(2), ...again], { stdio: 'inherit' });
-  servers.on('error', error => {
-    console.error(`cannot start a system: ${error.message}`);
-    process.exitCode = 2;
-  });
-  servers.on('exit', code => (process.exitCode = code ?? 1));
+  return ended(`${programs}/servers`, ...cluster, ...process.argv.slice(2), ...again);
 }
 
 function run({ server, credentials }) {
@@ -77,4 +84,4 @@ function run({ server, credentials }) {
 
 const system = await found();
 if (system) run(system);
-else startOne();
+else process.exitCode = await startOne();
