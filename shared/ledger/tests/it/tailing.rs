@@ -211,7 +211,6 @@ async fn what_is_not_there_any_more_is_left_out(pool: PgPool) {
     assert_eq!(hashes, expected);
 }
 
-/// Ends the tails' connections, and waits until they are gone.
 #[sqlx::test(migrations = false)]
 async fn a_damaged_row_takes_no_other_along(pool: PgPool) {
     let database = Database::new(pool).await;
@@ -234,6 +233,7 @@ async fn a_damaged_row_takes_no_other_along(pool: PgPool) {
     assert_eq!(found, expected);
 }
 
+/// Ends the tails' connections, and waits until they are gone.
 async fn cut(pool: &PgPool) {
     let cut = "select pg_terminate_backend(pid, 10000) from pg_stat_activity
                 where datname = current_database() and application_name = 'ledger tailer'";
