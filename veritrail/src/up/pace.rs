@@ -8,8 +8,9 @@ use search::Busy;
 
 /// From so many entries a second and core on it rests so many times as long as it worked. At the highest rate it falls
 /// behind whatever it does, and what it does then only makes appends slower. A slow core is at its limit with 4,500, a
-/// fast one with 16,000.
-const RESTS: [(u128, u32); 3] = [(3_000, 31), (2_000, 7), (750, 3)];
+/// fast one with 16,000. At the lowest it would keep up, but in as many small writes as there are tenants who append, each of
+/// which costs it a segment: a rest lets them grow.
+const RESTS: [(u128, u32); 4] = [(3_000, 31), (2_000, 7), (750, 3), (250, 1)];
 /// Between two looks at how many there are.
 const LOOK: Duration = Duration::from_millis(200);
 /// However long a bulk took.

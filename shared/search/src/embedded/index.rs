@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use query::Document;
 use tantivy::indexer::IndexWriterOptions;
@@ -21,10 +22,16 @@ use crate::{Busy, Error, Refused};
 /// Memory of a writer before it begins a segment of its own accord; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
 
+/// One after the highest seq of each chain.
+type Ends = HashMap<String, u64>;
+
 pub(super) struct Index {
     files: tantivy::Index,
     reader: IndexReader,
     pub(super) fields: Fields,
+    /// Of all that was committed. Not there before the first write, while somebody writes, and after a write that failed:
+    /// all segments have to be read for it, which a new writer alone is no reason for.
+    ends: Mutex<Option<Ends>>,
 }
 
 impl Index {
@@ -54,6 +61,7 @@ impl Index {
             files: index,
             reader,
             fields,
+            ends: Mutex::default(),
         })
     }
 
@@ -66,7 +74,7 @@ impl Index {
         self.reader.reload().map_err(failed)
     }
 
-    pub(super) fn writer(&self, busy: Busy) -> Result<Writer, Error> {
+    pub(super) fn writer(&self, busy: Busy) -> Result<IndexWriter, Error> {
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(WRITER_BYTES)
             .num_worker_threads(1)
@@ -74,23 +82,43 @@ impl Index {
             .build();
         let writer = self.files.writer_with_options(options).map_err(failed)?;
         writer.set_merge_policy(Box::new(Merging::new(busy)));
-        self.reader.reload().map_err(failed)?;
-        Ok(Writer {
-            ends: ends(&self.searcher()).map_err(failed)?,
-            writer,
-        })
+        Ok(writer)
     }
 
-    /// Written, and found, when it returns. After an error the writer is not used again.
+    /// Written, and found, when it returns. After an error the writer is not used again. Nobody else writes meanwhile.
     pub(super) fn write(
         &self,
-        writer: &mut Writer,
+        writer: &mut IndexWriter,
+        documents: &[Document],
+    ) -> Result<Vec<Refused>, Error> {
+        let known = self.held_ends().take();
+        let mut ends = match known {
+            Some(ends) => ends,
+            None => self.read_ends().map_err(failed)?,
+        };
+        let refused = self.put(writer, &mut ends, documents)?;
+        *self.held_ends() = Some(ends);
+        Ok(refused)
+    }
+
+    fn held_ends(&self) -> MutexGuard<'_, Option<Ends>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_ends(&self) -> tantivy::Result<Ends> {
+        self.reader.reload()?;
+        ends(&self.searcher())
+    }
+
+    fn put(
+        &self,
+        writer: &mut IndexWriter,
+        ends: &mut Ends,
         documents: &[Document],
     ) -> Result<Vec<Refused>, Error> {
         let mut refused = Vec::new();
         let mut changed = false;
         let searcher = self.searcher();
-        let mut ends = HashMap::new();
         for document in latest(documents) {
             let fields = match self.fields.document(document) {
                 Ok(fields) => fields,
@@ -105,27 +133,25 @@ impl Index {
                 }
             };
             let chain = chain(&document.partition, document.generation);
-            let end = writer.ends.get(&chain).copied().unwrap_or(0);
+            let end = ends.entry(chain).or_insert(0);
             // Nothing of the chain is as far, so that this one cannot be there.
-            if document.seq < end {
+            if document.seq < *end {
                 let id = self.fields.id(document);
                 match self.version(&searcher, &id).map_err(failed)? {
                     Some(there) if there >= document.version => continue,
                     Some(_) => {
-                        writer.writer.delete_term(id);
+                        writer.delete_term(id);
                     }
                     None => {}
                 }
             }
-            writer.writer.add_document(fields).map_err(failed)?;
+            writer.add_document(fields).map_err(failed)?;
             changed = true;
-            let end = ends.entry(chain).or_insert(end);
             *end = (*end).max(document.seq + 1);
         }
         if changed {
-            writer.writer.commit().map_err(failed)?;
+            writer.commit().map_err(failed)?;
             self.reader.reload().map_err(failed)?;
-            writer.ends.extend(ends);
         }
         Ok(refused)
     }
@@ -149,19 +175,10 @@ impl Index {
     }
 }
 
-/// What may write to an index.
-pub(super) struct Writer {
-    writer: IndexWriter,
-    /// One after the highest seq of each chain.
-    ends: HashMap<String, u64>,
-}
-
-impl Writer {
-    /// Lets merges come to their end: a merge that is given up is begun again and again.
-    pub(super) fn close(self) {
-        if let Err(error) = self.writer.wait_merging_threads() {
-            tracing::warn!(%error, "a merge of the search index failed");
-        }
+/// Lets merges come to their end: a merge that is given up is begun again and again.
+pub(super) fn close(writer: IndexWriter) {
+    if let Err(error) = writer.wait_merging_threads() {
+        tracing::warn!(%error, "a merge of the search index failed");
     }
 }
 
@@ -187,8 +204,8 @@ fn latest(documents: &[Document]) -> Vec<&Document> {
     latest
 }
 
-fn ends(searcher: &Searcher) -> tantivy::Result<HashMap<String, u64>> {
-    let mut ends: HashMap<String, u64> = HashMap::new();
+fn ends(searcher: &Searcher) -> tantivy::Result<Ends> {
+    let mut ends = Ends::new();
     for segment in searcher.segment_readers() {
         let Some(chains) = segment.fast_fields().str(CHAIN)? else {
             continue;

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tantivy::IndexWriter;
 use tokio::sync::Notify;
 
 use super::Key;
-use super::index::Writer;
+use super::index::close;
 use crate::Error;
 
 /// Writers that are open at once.
@@ -32,7 +33,7 @@ struct Held {
 
 struct Warm {
     key: Key,
-    writer: Writer,
+    writer: IndexWriter,
     since: Instant,
 }
 
@@ -41,24 +42,24 @@ pub(super) struct Turn {
     writers: Arc<Writers>,
     key: Key,
     /// The writer that was open already; what is in here at the end stays open.
-    writer: Option<Writer>,
+    writer: Option<IndexWriter>,
 }
 
 impl Turn {
     /// The writer that was open already.
-    pub(super) fn take(&mut self) -> Option<Writer> {
+    pub(super) fn take(&mut self) -> Option<IndexWriter> {
         self.writer.take()
     }
 
     /// Closes the writer that was open already.
     pub(super) fn close(&mut self) {
         if let Some(writer) = self.writer.take() {
-            writer.close();
+            close(writer);
         }
     }
 
     /// Leaves a writer open for the next turn.
-    pub(super) fn keep(&mut self, writer: Writer) {
+    pub(super) fn keep(&mut self, writer: IndexWriter) {
         self.writer = Some(writer);
     }
 }
@@ -155,7 +156,7 @@ impl Writers {
                 writer: None,
             };
             tokio::task::spawn_blocking(move || {
-                warm.writer.close();
+                close(warm.writer);
                 drop(turn);
             });
         }

@@ -14,6 +14,7 @@ stories! {
     crate::pinned::fifty_queries as fifty_queries,
     crate::pinned::personal_words_are_masked as personal_words_are_masked,
     crate::writing::replays_change_nothing as replays_change_nothing,
+    crate::writing::replays_change_nothing_among_many_tenants as replays_change_nothing_among_many_tenants,
     crate::writing::the_higher_version_wins as the_higher_version_wins,
     crate::writing::poison_is_refused_alone as poison_is_refused_alone,
     crate::writing::tenants_are_apart as tenants_are_apart,

@@ -52,6 +52,28 @@ pub(crate) async fn replays_change_nothing(world: World) {
     world.end().await;
 }
 
+/// Whoever writes to one of many indices comes back to it as somebody new, and still knows what is there.
+pub(crate) async fn replays_change_nothing_among_many_tenants(world: World) {
+    let documents: Vec<_> = (0..8).map(|seq| with_words(seq, 1, "once")).collect();
+    let mut tenants = Vec::new();
+    for _ in 0..12 {
+        tenants.push(world.tenant().await);
+    }
+    for part in [&documents[..5], &documents[2..], &documents[..]] {
+        for tenant in &tenants {
+            world.write(*tenant, part).await;
+        }
+    }
+    for tenant in &tenants {
+        world.write(*tenant, &[with_words(3, 2, "again")]).await;
+        for (query, expected) in [("q=once", &[0, 1, 2, 4, 5, 6, 7][..]), ("q=again", &[3])] {
+            let found = Asked::all(query, &["default"]).seqs(&world, *tenant).await;
+            assert_eq!(found, expected, "{query}");
+        }
+    }
+    world.end().await;
+}
+
 pub(crate) async fn the_higher_version_wins(world: World) {
     let tenant = world.tenant().await;
     world.write(tenant, &[with_words(0, 1, "ann bob")]).await;
