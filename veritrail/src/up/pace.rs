@@ -1,5 +1,5 @@
-//! How the indexer of the one process gives way: while many entries are appended it rests longer than it works, and
-//! falls behind. What is appended must not wait for the index; the index catches up when there is less to do.
+//! How the indexer of the one process gives way: while many entries are appended it rests as long as it works, or longer,
+//! and may fall behind. What is appended must not wait for the index; the index catches up when there is less to do.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
