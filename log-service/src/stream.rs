@@ -9,8 +9,11 @@ mod end;
 mod events;
 mod followed;
 mod frames;
+mod life;
 mod mailbox;
+mod outbox;
 mod places;
+mod room;
 mod socket;
 mod subscription;
 mod tailer;
@@ -32,8 +35,8 @@ use service::error::Problem;
 use service::{ApiError, Caller, Permission, Place, Shutdown};
 use tokio::sync::{Semaphore, mpsc};
 
-use self::mailbox::Budget;
 use self::places::Places;
+use self::room::Room;
 use self::socket::Guest;
 use self::subscription::Subscription;
 use self::tailer::{Command, Tailer};
@@ -52,7 +55,7 @@ const GIVEN_WAY: i32 = 5;
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Places,
-    budget: Budget,
+    room: Room,
     reading: Arc<Semaphore>,
     commands: mpsc::UnboundedSender<Command>,
     background: Arc<Background>,
@@ -71,11 +74,12 @@ impl Streams {
     ) -> io::Result<Self> {
         let (commands, receiver) = mpsc::unbounded_channel();
         let background = Background::start("stream", half_of_the_cores(), GIVEN_WAY)?;
-        let tailer = Tailer::new(ledger.tail(), receiver);
+        let room = Room::default();
+        let tailer = Tailer::new(ledger.tail(), receiver, room.clone());
         background.handle().spawn(tailer.run(shutdown));
         Ok(Self {
             places: Places::new(settings.max_streams, settings.max_tenant_streams),
-            budget: Budget::default(),
+            room,
             reading: Arc::new(Semaphore::new(READING)),
             commands,
             background: Arc::new(background),

@@ -11,13 +11,12 @@ use tokio::time::Instant;
 use super::audience::Audience;
 use super::end::End;
 use super::frames::{Frame, Stretch};
+use super::room::Share;
 use super::tailer::Positions;
 use crate::State;
 
-const PAGE: Limit = Limit {
-    rows: 256,
-    bytes: 1 << 20,
-};
+const PAGE_ROWS: u32 = 256;
+const PAGE_BYTES: usize = 1 << 20;
 /// A round of fewer rows leaves so little behind that the tailer can take over.
 const CLOSE: usize = 1_000;
 /// Beyond every seq: the rest of a generation that was closed, whose length nobody keeps.
@@ -37,10 +36,11 @@ pub(super) struct Backfill {
     /// The last round that ended was short, and nothing is known to be left.
     close: bool,
     beat_at: Instant,
+    share: Share,
 }
 
 impl Backfill {
-    pub(super) fn new(read: Read) -> Self {
+    pub(super) fn new(read: Read, share: Share) -> Self {
         Self {
             read,
             until: None,
@@ -48,13 +48,14 @@ impl Backfill {
             rows: 0,
             close: false,
             beat_at: Instant::now() + HEARTBEAT,
+            share,
         }
     }
 
-    pub(super) fn up_to(read: Read, until: Positions) -> Self {
+    pub(super) fn up_to(read: Read, until: Positions, share: Share) -> Self {
         Self {
             until: Some(until),
-            ..Self::new(read)
+            ..Self::new(read, share)
         }
     }
 
@@ -96,9 +97,10 @@ impl Backfill {
             self.begin_round(windows);
         }
         let mut frames = Vec::new();
-        let Some(scan) = &self.round else {
+        let Some(scan) = &mut self.round else {
             return Ok(frames);
         };
+        scan.limit = page(&self.share);
         match state.ledger().by_time(tenant, scan).await {
             Ok(rows) if rows.is_empty() => self.end_round(audience, &mut frames),
             Ok(rows) => {
@@ -166,7 +168,7 @@ impl Backfill {
             windows,
             times: Times::default(),
             order: Order::Ascending,
-            limit: PAGE,
+            limit: page(&self.share),
         });
     }
 
@@ -212,7 +214,7 @@ impl Backfill {
             };
             Frame::unreadable(&stretch, &cursor)
         });
-        frames.push(Arc::new(frame));
+        frames.push(Arc::new(frame.counted(&self.share)));
     }
 
     /// A row that is none of ours spoils its page: what is before it is read first, then it is told
@@ -268,6 +270,14 @@ impl Backfill {
     fn cursor(&self, audience: &Audience) -> Arc<str> {
         let chains = self.read.iter();
         audience.cursor(chains.map(|(name, at)| (&**name, at.0, at.1)))
+    }
+}
+
+/// As much as there is room for.
+fn page(share: &Share) -> Limit {
+    Limit {
+        rows: PAGE_ROWS,
+        bytes: share.limit().min(PAGE_BYTES) as u64,
     }
 }
 

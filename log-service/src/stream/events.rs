@@ -1,6 +1,8 @@
 //! A stream as server-sent events (WHATWG HTML §9.2): the same frames, one event each, whose id is
 //! the cursor.
 
+use std::convert::Infallible;
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -9,6 +11,8 @@ use query::{Follow, Position};
 use service::{ApiError, Place};
 
 use super::frames::Frame;
+use super::mailbox::Taken;
+use super::outbox::Outbox;
 use super::subscription::Subscription;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -39,18 +43,24 @@ pub(super) fn resume(headers: &HeaderMap, follow: &mut Follow) -> Result<(), Api
 }
 
 pub(super) fn answer(subscription: Subscription) -> Response {
-    let events = stream::unfold(Some(subscription), |subscription| async {
-        let mut subscription = subscription?;
-        let taken = subscription.next().await;
-        let mut text = String::new();
-        for frame in &taken.frames {
-            event(&mut text, frame);
+    let outbox = Outbox::from(Taken::default());
+    let events = stream::unfold(Some((subscription, outbox)), |reader| async {
+        let (mut subscription, mut outbox) = reader?;
+        if outbox.is_empty() {
+            outbox = subscription.next().await.into();
+        } else if let Err(end) = subscription.check_again().await {
+            outbox = Taken::end(end).into();
         }
-        let Some(end) = taken.end else {
-            return Some((Ok(Bytes::from(text)), Some(subscription)));
-        };
-        event(&mut text, &Frame::end(end));
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), None))
+        let mut text = String::new();
+        for frame in outbox.portion() {
+            event(&mut text, &frame);
+        }
+        let end = outbox.end();
+        if let Some(end) = end {
+            event(&mut text, &Frame::end(end));
+        }
+        let reader = end.is_none().then_some((subscription, outbox));
+        Some((Ok::<_, Infallible>(Bytes::from(text)), reader))
     });
     let headers = [
         (

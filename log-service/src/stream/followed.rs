@@ -13,6 +13,7 @@ use super::audience::Audience;
 use super::end::End;
 use super::frames::{Frame, Stretch};
 use super::mailbox::Mailbox;
+use super::room::Share;
 
 /// Beyond every seq: the rest of a generation that was closed, whose length nobody keeps.
 const BEYOND: u64 = 1 << 53;
@@ -49,6 +50,7 @@ pub(super) struct Followed {
     groups: Vec<Group>,
     /// All of its chains were looked at, so that one that turns up is new.
     whole: bool,
+    share: Share,
 }
 
 struct Group {
@@ -97,12 +99,13 @@ impl Chain {
 }
 
 impl Followed {
-    pub(super) fn new(tenant: &Tenant) -> Self {
+    pub(super) fn new(tenant: &Tenant, share: Share) -> Self {
         Self {
             tenant: tenant.clone(),
             chains: BTreeMap::new(),
             groups: Vec::new(),
             whole: false,
+            share,
         }
     }
 
@@ -304,11 +307,12 @@ impl Followed {
             }
             let cursor = self.cursor(audience);
             let frame = readable.then(|| Frame::entry(entry, audience.mask, &cursor));
-            let Some(Ok(frame)) = frame.map(|frame| frame.map(Arc::new)) else {
-                let frame = Arc::new(Frame::unreadable(&stretch, &cursor));
+            let Some(Ok(frame)) = frame else {
+                let frame = self.counted(Frame::unreadable(&stretch, &cursor));
                 put(members, &frame, &stretch);
                 continue;
             };
+            let frame = self.counted(frame);
             put(members, &frame, &stretch);
             frames.push((audience, frame));
         }
@@ -325,10 +329,14 @@ impl Followed {
         for Group { audience, members } in &self.groups {
             if audience.covers(partition) {
                 let cursor = self.cursor(audience);
-                let frame = Arc::new(Frame::unreadable(&stretch, &cursor));
+                let frame = self.counted(Frame::unreadable(&stretch, &cursor));
                 put(members, &frame, &stretch);
             }
         }
+    }
+
+    fn counted(&self, frame: Frame) -> Arc<Frame> {
+        Arc::new(frame.counted(&self.share))
     }
 
     fn cursor(&self, audience: &Audience) -> Arc<str> {

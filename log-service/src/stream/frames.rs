@@ -8,9 +8,9 @@ use chain::{Corrupt, Mask, Stored};
 use serde_json::json;
 
 use super::end::End;
+use super::room::{Held, Share};
 
 /// A frame as it is sent, whatever it is sent over.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The event's name in a stream of server-sent events; in the text it is `type`.
     pub(crate) kind: &'static str,
@@ -18,6 +18,8 @@ pub(crate) struct Frame {
     pub(crate) text: Utf8Bytes,
     /// Everything up to this frame, and it too, was delivered to whoever goes on from here.
     pub(crate) cursor: Option<Arc<str>>,
+    /// As long as anybody has it.
+    _held: Option<Held>,
 }
 
 /// Seqs `from..to` of a chain.
@@ -44,7 +46,16 @@ impl Frame {
             kind: "entry",
             text: text.into(),
             cursor: Some(Arc::clone(cursor)),
+            _held: None,
         })
+    }
+
+    /// The same, counted among what a tenant's frames take up.
+    pub(crate) fn counted(self, share: &Share) -> Self {
+        Self {
+            _held: Some(share.hold(self.text.len())),
+            ..self
+        }
     }
 
     /// Entries that are not what was recorded, or are gone.
@@ -100,6 +111,7 @@ impl Frame {
             kind,
             text: frame.to_string().into(),
             cursor: cursor.cloned(),
+            _held: None,
         }
     }
 }

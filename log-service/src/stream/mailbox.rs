@@ -2,33 +2,29 @@
 //! room is noted as missed, so that a slow reader is told what he missed and delays nobody.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::end::End;
 use super::frames::{Frame, Stretch};
+use super::room::Share;
 
 /// Of one reader.
 pub(super) const FRAMES: usize = 2_048;
-const BYTES: usize = 4 << 20;
-/// Of all readers of this process; frames that readers share are counted for each.
-const ALL_BYTES: usize = 256 << 20;
-
-/// The bytes that wait for all readers.
-pub(crate) type Budget = Arc<AtomicUsize>;
 
 pub(crate) struct Mailbox {
     held: Mutex<Held>,
     filled: Notify,
-    budget: Budget,
+    share: Share,
 }
 
 #[derive(Default)]
 struct Held {
     frames: Vec<Arc<Frame>>,
     bytes: usize,
+    /// Of what was taken last. Whoever takes more has sent it.
+    taken_bytes: usize,
     /// By partition and generation. While there is something, nothing is put behind it.
     missed: BTreeMap<(Arc<str>, u32), (u64, u64)>,
     /// Behind the last that was missed.
@@ -54,11 +50,11 @@ impl Taken {
 }
 
 impl Mailbox {
-    pub(crate) fn new(budget: Budget) -> Self {
+    pub(crate) fn new(share: Share) -> Self {
         Self {
             held: Mutex::default(),
             filled: Notify::new(),
-            budget,
+            share,
         }
     }
 
@@ -67,11 +63,10 @@ impl Mailbox {
         let mut held = self.held();
         let room = held.missed.is_empty()
             && held.frames.len() < FRAMES
-            && held.bytes < BYTES
-            && self.budget.load(Ordering::Relaxed) < ALL_BYTES;
+            && held.bytes + held.taken_bytes < self.share.limit();
         if room {
             let first = held.frames.is_empty();
-            self.push(&mut held, frame);
+            held.push(frame);
             drop(held);
             if first {
                 self.filled.notify_one();
@@ -93,7 +88,7 @@ impl Mailbox {
     pub(crate) fn beat(&self, frame: &Arc<Frame>) {
         let mut held = self.held();
         if held.frames.is_empty() && held.missed.is_empty() {
-            self.push(&mut held, frame);
+            held.push(frame);
             drop(held);
             self.filled.notify_one();
         }
@@ -102,9 +97,7 @@ impl Mailbox {
     /// Before everything that waits already.
     pub(crate) fn first(&self, frame: &Arc<Frame>) {
         let mut held = self.held();
-        let bytes = frame.text.len();
-        self.budget.fetch_add(bytes, Ordering::Relaxed);
-        held.bytes += bytes;
+        held.bytes += frame.text.len();
         held.frames.insert(0, Arc::clone(frame));
         drop(held);
         self.filled.notify_one();
@@ -116,8 +109,9 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// All that waits, as soon as there is something. Cancel-safe.
+    /// All that waits, as soon as there is something. What was taken before is sent. Cancel-safe.
     pub(crate) async fn take(&self) -> Taken {
+        self.held().taken_bytes = 0;
         loop {
             let filled = self.filled.notified();
             if let Some(taken) = self.take_now() {
@@ -133,8 +127,7 @@ impl Mailbox {
             return None;
         }
         let mut frames = std::mem::take(&mut held.frames);
-        self.budget.fetch_sub(held.bytes, Ordering::Relaxed);
-        held.bytes = 0;
+        held.taken_bytes = std::mem::take(&mut held.bytes);
         let cursor = held.missed_cursor.take();
         let missed = std::mem::take(&mut held.missed);
         let count = missed.len();
@@ -153,28 +146,28 @@ impl Mailbox {
         Some(Taken { frames, end })
     }
 
-    fn push(&self, held: &mut Held, frame: &Arc<Frame>) {
-        let bytes = frame.text.len();
-        self.budget.fetch_add(bytes, Ordering::Relaxed);
-        held.bytes += bytes;
-        held.frames.push(Arc::clone(frame));
-    }
-
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Mailbox {
-    fn drop(&mut self) {
-        let bytes = self.held().bytes;
-        self.budget.fetch_sub(bytes, Ordering::Relaxed);
+impl Held {
+    fn push(&mut self, frame: &Arc<Frame>) {
+        self.bytes += frame.text.len();
+        self.frames.push(Arc::clone(frame));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
+    use super::super::room::{LEAST_BYTES, Room};
     use super::*;
+
+    fn share() -> Share {
+        Room::default().share(Uuid::nil())
+    }
 
     fn stretch(partition: &str, seq: u64) -> Stretch {
         Stretch {
@@ -193,8 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_finds_no_room_is_told_in_its_place() {
-        let budget = Budget::default();
-        let mailbox = Mailbox::new(Arc::clone(&budget));
+        let mailbox = Mailbox::new(share());
         let most = FRAMES as u64;
         for seq in 0..most + 3 {
             put(&mailbox, "a", seq);
@@ -214,22 +206,36 @@ mod tests {
             (last["from"].as_u64(), last["cursor"].as_str()),
             (Some(7), Some("b7"))
         );
-        assert_eq!(budget.load(Ordering::Relaxed), 0);
         // Heard of it, so that it goes on.
         put(&mailbox, "a", most + 3);
         assert_eq!(mailbox.take().await.frames[0].kind, "unreadable");
     }
 
     #[tokio::test]
-    async fn a_full_process_makes_readers_miss_and_a_gone_reader_gives_back() {
-        let budget = Arc::new(AtomicUsize::new(ALL_BYTES));
-        let mailbox = Mailbox::new(Arc::clone(&budget));
-        put(&mailbox, "a", 0);
-        assert_eq!(mailbox.take().await.frames[0].kind, "lagged");
-        budget.store(0, Ordering::Relaxed);
-        put(&mailbox, "a", 1);
-        assert!(budget.load(Ordering::Relaxed) > 0);
-        drop(mailbox);
-        assert_eq!(budget.load(Ordering::Relaxed), 0);
+    async fn without_room_for_more_each_reader_still_has_a_little_at_a_time() {
+        let share = share();
+        let _full = share.hold(1 << 40);
+        let mailbox = Mailbox::new(share);
+        let mut seq = 0;
+        let mut fill = || {
+            while mailbox.held().missed.is_empty() {
+                put(&mailbox, "a", seq);
+                seq += 1;
+            }
+        };
+        fill();
+        let taken = mailbox.take().await.frames;
+        let (lagged, whole) = taken.split_last().unwrap();
+        assert_eq!(lagged.kind, "lagged");
+        let bytes: usize = whole.iter().map(|frame| frame.text.len()).sum();
+        assert!(
+            (LEAST_BYTES..LEAST_BYTES + 1_024).contains(&bytes),
+            "{bytes}"
+        );
+        // It counts until it was sent.
+        fill();
+        assert_eq!(mailbox.take().await.frames.len(), 1);
+        fill();
+        assert!(mailbox.take().await.frames.len() > taken.len() / 2);
     }
 }

@@ -1,6 +1,7 @@
 //! A stream over a WebSocket. Frames are text messages; the last one says why it ends, and so does
 //! the close. A client says only who it is. What it sends is bounded, in size, number and time.
 
+use std::future::ready;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use tokio_tungstenite::tungstenite;
 use super::credential::{self, PROTOCOL};
 use super::end::End;
 use super::frames::Frame;
+use super::life::Life;
+use super::mailbox::Taken;
+use super::outbox::Outbox;
 use super::places::Place;
 use super::subscription::Subscription;
 use crate::State;
@@ -31,9 +35,6 @@ const MESSAGE_BYTES: usize = 8 << 10;
 /// Of a client in a minute, pings included.
 const MESSAGES: u32 = 120;
 const MINUTE: Duration = Duration::from_mins(1);
-/// A client answers pings; one that does not for so long is gone.
-const PING: Duration = Duration::from_secs(20);
-const GONE: Duration = Duration::from_secs(70);
 const READ_BUFFER: usize = 4 << 10;
 const WRITE_BUFFER: usize = 32 << 10;
 
@@ -123,58 +124,75 @@ async fn talk(
     mut subscription: Subscription,
 ) -> Result<(), Close> {
     let mut allowance = Allowance::new();
-    let mut heard_at = Instant::now();
-    let mut ping_at = heard_at + PING;
+    let mut life = Life::new(Instant::now());
+    let mut outbox = Outbox::from(Taken::default());
     loop {
         tokio::select! {
+            // What a client has said is known before it is given up.
+            biased;
             received = socket.recv() => {
-                heard_at = Instant::now();
+                life.heard(Instant::now());
                 allowance.spend()?;
                 let text = match understand(received)? {
                     ControlFlow::Break(()) => return Ok(()),
                     ControlFlow::Continue(None) => continue,
                     ControlFlow::Continue(Some(text)) => text,
                 };
-                let token = credential::said(&text).ok_or(End::BadMessage)?;
-                let caller = state.access().admit_reader(token.expose_secret()).await;
-                let caller = caller.map_err(|error| refused(&error))?;
-                let expires_at = caller.expires_at;
-                subscription.renew(caller)?;
-                let frame = Frame::authenticated(expires_at);
+                let frame = renew(state, &mut subscription, &text).await?;
                 if socket.send(Message::Text(frame.text)).await.is_err() {
                     return Ok(());
                 }
             }
-            taken = subscription.next() => {
-                // A client that takes nothing for too long is cut off below us; until then also
-                // one that takes little must be one that may have it.
-                let sent = tokio::select! {
-                    sent = send(socket, &taken.frames) => sent,
-                    end = subscription.cut_off() => return Err(end.into()),
-                };
-                if sent.is_err() {
+            () = sleep_until(life.ping_at) => {
+                let ping = Message::Ping(Bytes::new());
+                if life.is_gone(Instant::now()) || socket.send(ping).await.is_err() {
                     return Ok(());
                 }
-                if let Some(end) = taken.end {
-                    return Err(end.into());
-                }
+                life.pinged(Instant::now());
             }
-            () = sleep_until(ping_at) => {
-                // Somebody whose machine is gone does not say so.
-                if heard_at.elapsed() > GONE || socket.send(Message::Ping(Bytes::new())).await.is_err() {
+            taken = subscription.next(), if outbox.is_empty() => outbox = taken.into(),
+            () = ready(()), if !outbox.is_empty() => {
+                let begun = Instant::now();
+                if send(socket, &mut subscription, &outbox.portion()).await?.is_err() {
                     return Ok(());
                 }
-                ping_at = Instant::now() + PING;
+                life.took(begun.elapsed());
             }
+        }
+        if let Some(end) = outbox.end() {
+            return Err(end.into());
         }
     }
 }
 
-async fn send(socket: &mut WebSocket, frames: &[Arc<Frame>]) -> Result<(), axum::Error> {
-    for frame in frames {
-        socket.feed(Message::Text(frame.text.clone())).await?;
+/// Takes a new credential.
+async fn renew(state: &State, subscription: &mut Subscription, text: &str) -> Result<Frame, Close> {
+    let token = credential::said(text).ok_or(End::BadMessage)?;
+    let caller = state.access().admit_reader(token.expose_secret()).await;
+    let caller = caller.map_err(|error| refused(&error))?;
+    let expires_at = caller.expires_at;
+    subscription.renew(caller)?;
+    Ok(Frame::authenticated(expires_at))
+}
+
+/// A client that takes nothing for too long is cut off below us; until then also one that takes little must be one that
+/// may have it.
+async fn send(
+    socket: &mut WebSocket,
+    subscription: &mut Subscription,
+    frames: &[Arc<Frame>],
+) -> Result<Result<(), axum::Error>, End> {
+    let sending = async {
+        for frame in frames {
+            socket.feed(Message::Text(frame.text.clone())).await?;
+        }
+        socket.flush().await
+    };
+    tokio::select! {
+        biased;
+        end = subscription.cut_off() => Err(end),
+        sent = sending => Ok(sent),
     }
-    socket.flush().await
 }
 
 /// A text, nothing to be answered, or the client's end.

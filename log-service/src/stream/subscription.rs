@@ -8,7 +8,7 @@ use ledger::{Tenant, Times, Window};
 use query::{Follow, MAX_CHAINS, Position, Reach};
 use service::{ApiError, Caller};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::audience::Audience;
 use super::backfill::{Backfill, Read};
@@ -16,6 +16,7 @@ use super::end::End;
 use super::frames::Frame;
 use super::mailbox::{Mailbox, Taken};
 use super::places::Place;
+use super::room::Share;
 use super::tailer::{Command, Join, Positions, Refusal};
 use crate::State;
 use crate::access_record::{self, SYSTEM};
@@ -34,6 +35,7 @@ pub(super) struct Subscription {
     audience: Audience,
     phase: Phase,
     mailbox: Arc<Mailbox>,
+    share: Share,
     check_at: Instant,
     record_at: Instant,
     _place: Place,
@@ -66,12 +68,14 @@ impl Subscription {
         let place = streams.places.take(Some(tenant.id))?;
         record(state, &caller, &audience).await?;
         let now = Instant::now();
+        let share = streams.room.share(tenant.id);
         let mut subscription = Self {
             state: state.clone(),
             caller,
             tenant,
             phase: Phase::Live,
-            mailbox: Arc::new(Mailbox::new(Arc::clone(&streams.budget))),
+            mailbox: Arc::new(Mailbox::new(share.clone())),
+            share,
             check_at: now + CHECK,
             record_at: now + RECORD,
             _place: place,
@@ -109,7 +113,7 @@ impl Subscription {
                 })
                 .collect(),
         };
-        self.phase = Phase::Behind(Backfill::new(read));
+        self.phase = Phase::Behind(Backfill::new(read, self.share.clone()));
         Ok(())
     }
 
@@ -168,17 +172,27 @@ impl Subscription {
         }
     }
 
-    /// Returns when the reader may have nothing more, while nothing is asked of [`Self::next`].
+    /// Returns when the reader may have nothing more, while nothing is asked of [`Self::next`]. Cancel-safe.
     pub(super) async fn cut_off(&mut self) -> End {
         let places = self.state.streams().places.clone();
         loop {
             tokio::select! {
                 () = places.stopping() => return End::Stopping,
-                () = sleep(CHECK) => {}
+                () = sleep_until(self.check_at) => {}
             }
             if let Err(end) = self.check().await {
                 return end;
             }
+        }
+    }
+
+    /// Whether the reader may have the rest of what [`Self::next`] gave.
+    pub(super) async fn check_again(&mut self) -> Result<(), End> {
+        let places = self.state.streams().places.clone();
+        tokio::select! {
+            biased;
+            () = places.stopping() => Err(End::Stopping),
+            checked = self.check() => checked,
         }
     }
 
@@ -226,9 +240,9 @@ impl Subscription {
         let now = Instant::now();
         self.check_at = now + CHECK;
         if now >= self.record_at {
-            self.record_at = now + RECORD;
             let recorded = record(&self.state, &self.caller, &self.audience).await;
             recorded.map_err(|error| End::refused(&error))?;
+            self.record_at = now + RECORD;
         }
         Ok(())
     }
@@ -252,7 +266,7 @@ impl Subscription {
 
     fn joined(&mut self, positions: Positions) {
         if let Phase::Joining(read, _) = &mut self.phase {
-            let backfill = Backfill::up_to(std::mem::take(read), positions);
+            let backfill = Backfill::up_to(std::mem::take(read), positions, self.share.clone());
             self.phase = Phase::Between(backfill);
             self.advance();
         }

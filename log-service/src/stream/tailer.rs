@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::audience::Audience;
 use super::followed::Behind;
 use super::mailbox::{FRAMES, Mailbox};
+use super::room::Room;
 use super::tails::Tails;
 
 /// From the beginning of one look at the heads to the next: the shorter, the more comes.
@@ -79,12 +80,16 @@ pub(super) struct Tailer {
 }
 
 impl Tailer {
-    pub(super) fn new(ledger: Tail, commands: mpsc::UnboundedReceiver<Command>) -> Self {
+    pub(super) fn new(
+        ledger: Tail,
+        commands: mpsc::UnboundedReceiver<Command>,
+        room: Room,
+    ) -> Self {
         let now = Instant::now();
         Self {
             ledger,
             commands,
-            tails: Tails::default(),
+            tails: Tails::new(room),
             joins: Vec::new(),
             tick: *TICK.end(),
             looked_at: now,

@@ -13,13 +13,21 @@ use uuid::Uuid;
 use super::audience::Audience;
 use super::followed::{Behind, Followed};
 use super::mailbox::Mailbox;
+use super::room::Room;
 
-#[derive(Default)]
 pub(super) struct Tails {
     tenants: HashMap<Uuid, Followed>,
+    room: Room,
 }
 
 impl Tails {
+    pub(super) fn new(room: Room) -> Self {
+        Self {
+            tenants: HashMap::new(),
+            room,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tenants.is_empty()
     }
@@ -31,7 +39,7 @@ impl Tails {
     /// A tenant's chains are looked at from now on.
     pub(super) fn add(&mut self, tenant: &Tenant) -> &mut Followed {
         let followed = self.tenants.entry(tenant.id);
-        followed.or_insert_with(|| Followed::new(tenant))
+        followed.or_insert_with(|| Followed::new(tenant, self.room.share(tenant.id)))
     }
 
     /// Takes a reader out.

@@ -9,5 +9,6 @@ mod events;
 mod join;
 mod limits;
 mod malformed;
+mod quiet;
 mod sight;
 mod slow;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use axum::http::Request;
 use futures_util::StreamExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::client::Socket;
 use crate::auth::{A, Somebody};
 use crate::world::{EVERYTHING, World, request};
 
@@ -132,5 +133,51 @@ async fn the_last_event_says_why_and_the_answer_ends() {
         .send(asked(&viewer, "", None))
         .await
         .refused(401, "credential_revoked");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_of_events_hears_what_he_missed() {
+    const ROUNDS: u64 = 12;
+    let world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    let mut slow = Events::follow(&world, &auditor, "?partition=default", None).await;
+    slow.named("ready").await;
+    let address = world.serve(&world.state).await;
+    let mut quick = Socket::follow(address, &auditor.token, "?partition=default").await;
+    quick.ready().await;
+    // About 1 MiB a round: more than a mailbox holds.
+    let entry = json!({"action": "a", "metadata": {"text": "x".repeat(60_000)}});
+    let body = json!({"entries": vec![entry; 16]});
+    for _ in 0..ROUNDS {
+        world
+            .post(&backend, "/api/v1/logs/bulk", &body)
+            .await
+            .is(201);
+        quick.entries(16).await;
+    }
+    let (mut next, mut missed) = (0, 0);
+    while next < ROUNDS * 16 {
+        let event = slow.next().await.unwrap();
+        match event.name.as_str() {
+            "lagged" => {
+                assert_eq!(event.data["from"], next, "{event:?}");
+                let to = event.data["to"].as_u64().unwrap();
+                missed += to - next;
+                next = to;
+            }
+            "entry" => {
+                assert_eq!(event.data["entry"]["seq"], next);
+                next += 1;
+            }
+            other => assert_eq!(other, "heartbeat"),
+        }
+    }
+    assert!(missed > 0);
+    world.fill(&backend, "default", 1).await;
+    assert_eq!(slow.named("entry").await.data["entry"]["seq"], next);
     world.end().await;
 }

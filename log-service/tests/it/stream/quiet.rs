@@ -1,0 +1,30 @@
+//! A stream in which nothing happens still says that it lives, and from where to go on.
+
+use super::client::{Socket, place};
+use crate::auth::A;
+use crate::world::{EVERYTHING, World};
+
+#[tokio::test]
+async fn a_sign_of_life_comes_when_nothing_else_does_and_can_be_gone_on_from() {
+    let world = World::start().await;
+    let (backend, viewer) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "viewer"),
+    );
+    world.fill(&backend, "default", 3).await;
+    let address = world.serve(&world.state).await;
+    let mut socket = Socket::follow(address, &viewer.token, "").await;
+    socket.ready().await;
+    let frame = socket.next().await;
+    assert_eq!(frame["type"], "heartbeat", "{frame}");
+    assert_eq!(frame["live"], true, "{frame}");
+    drop(socket);
+    world.fill(&backend, "default", 1).await;
+    let after = format!("?after={}", frame["cursor"].as_str().unwrap());
+    let mut socket = Socket::follow(address, &viewer.token, &after).await;
+    assert_eq!(
+        place(&socket.entries(1).await[0]),
+        ("default".to_owned(), 3)
+    );
+    world.end().await;
+}
