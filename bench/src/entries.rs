@@ -41,12 +41,13 @@ impl<'a> Entries<'a> {
     /// The next `count`; fewer at the end, none behind it.
     pub(crate) fn next(&mut self, count: u64) -> Result<Vec<Stored>> {
         let from = self.next;
-        let (tenant, partition) = (self.trail.tenant()?, &self.trail.chain.partition);
+        let tenant = self.trail.tenant()?;
+        let (partition, generation) = (&self.trail.chain.partition, self.trail.chain.generation);
         let rows = self.trail.database.run(&format!(
             "select json_build_object('seq', seq, 'received_at', (extract(epoch from received_at) * 1000000)::int8,
                'id', id, 'hash', encode(hash, 'hex'), 'salt', encode(salt, 'hex'),
                'event', event, 'parts', parts, 'residue', residue)
-               from ledger.entries where tenant = '{tenant}' and partition = '{partition}'
+               from ledger.entries where tenant = '{tenant}' and partition = '{partition}' and generation = {generation}
                 and seq >= {from} and seq < {from} + {count} order by seq"
         ))?;
         rows.lines().map(|line| self.stored(line)).collect()
