@@ -54,6 +54,7 @@ async fn take_in(queue: &dyn Queue, wake: &Wake) -> Result<(), queue::Error> {
     // What cannot be taken off now comes again and wakes once more.
     queue.done(&good).await?;
     for message in bad {
+        metrics::counter!("hints_unreadable_total").increment(1);
         tracing::warn!(message = message.id, "not a hint of an export");
         match queue.bury(&message, "not a hint of an export").await {
             Ok(()) | Err(queue::Error::LeaseLost) => {}

@@ -87,9 +87,20 @@ async fn a_lost_index_costs_freshness() {
         "the ledger answers: {answer:?}"
     );
     services_are_ready(&system).await;
+    let within = CAUGHT_UP_WITHIN;
+    system
+        .until_metric("log-service", "search_fallbacks_total", within, |count| {
+            count > 0
+        })
+        .await;
     let found = found(during, "during");
     says(&mut system, "indexer-worker", "index", "failing").await;
     says(&mut system, "log-service", "index", "degraded").await;
+    system
+        .until_metric("indexer-worker", "index_behind_entries", within, |count| {
+            count > 0
+        })
+        .await;
 
     wire.mend();
     says(&mut system, "indexer-worker", "index", "ok").await;
@@ -97,6 +108,11 @@ async fn a_lost_index_costs_freshness() {
     let searchable = |body: &Value| actions(body) == ["during.the_storm"];
     system
         .until_body(&found, &admin, CAUGHT_UP_WITHIN, searchable)
+        .await;
+    system
+        .until_metric("indexer-worker", "index_behind_entries", within, |count| {
+            count == 0
+        })
         .await;
     system.finish().await;
 }
@@ -109,6 +125,14 @@ async fn lost_queues_and_objects_cost_freshness() {
     let mut system = System::start_as(Way::Distributed(Shape::WHOLE), &servers).await;
     let admin = system.admin().await;
     append(&system, "before.the_storm").await;
+    for (queue, program) in [("index", "indexer-worker"), ("export", "export-worker")] {
+        system.installation.send(queue, "no hint").await.unwrap();
+        for metric in ["hints_unreadable_total", "queue_dead_letters_total"] {
+            system
+                .until_metric(program, metric, CAUGHT_UP_WITHIN, |count| count == 1)
+                .await;
+        }
+    }
 
     wire.cut();
     let seq = append(&system, "during.the_storm").await;
@@ -121,6 +145,14 @@ async fn lost_queues_and_objects_cost_freshness() {
     says(&mut system, "indexer-worker", "queue", "failing").await;
     says(&mut system, "log-service", "queue", "degraded").await;
     says(&mut system, "log-service", "store", "degraded").await;
+    system
+        .until_metric(
+            "log-service",
+            "hints_failed_total",
+            CAUGHT_UP_WITHIN,
+            |count| count > 0,
+        )
+        .await;
     // Nobody was told, and it is found all the same.
     let search = format!(
         "{}/api/v1/logs?partition=default&q=during&wait_for={seq}",

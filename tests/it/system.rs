@@ -192,6 +192,38 @@ impl System {
         last
     }
 
+    /// Asks again until this metric, over all labels and all processes of the program, is as wanted.
+    pub(crate) async fn until_metric(
+        &self,
+        program: &str,
+        metric: &str,
+        within: Duration,
+        wanted: impl Fn(u64) -> bool,
+    ) {
+        let members = self.installation.members.iter();
+        let urls: Vec<_> = members
+            .filter(|member| member.program == program)
+            .map(|member| format!("{}/metrics", member.admin_url))
+            .collect();
+        let mut last = 0;
+        let asked = async {
+            let mut poll = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                poll.tick().await;
+                last = 0;
+                for url in &urls {
+                    let answer = self.send(Method::GET, url, "", None).await;
+                    last += sum(answer.body.as_str().unwrap(), metric);
+                }
+                if wanted(last) {
+                    return;
+                }
+            }
+        };
+        let answered = tokio::time::timeout(within, asked).await;
+        assert!(answered.is_ok(), "{metric} of {program} stays at {last}");
+    }
+
     /// Asks again until the answer has this status.
     pub(crate) async fn until(&self, method: Method, url: &str, token: &str, status: StatusCode) {
         let asked =
@@ -239,4 +271,14 @@ impl System {
         self.installation.remove().await.unwrap();
         std::fs::remove_dir_all(folder).unwrap();
     }
+}
+
+/// Of a metric over all its labels, in Prometheus' text.
+fn sum(text: &str, metric: &str) -> u64 {
+    let samples = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(metric)?;
+        rest.starts_with(['{', ' '])
+            .then(|| rest.rsplit(' ').next())?
+    });
+    samples.map(|value| value.parse::<u64>().unwrap()).sum()
 }

@@ -84,6 +84,21 @@ async fn queue_with_dead_letters(sqs: &aws_sdk_sqs::Client, name: &str) -> anyho
     Ok(())
 }
 
+/// Puts a message into one of the queues.
+pub(crate) async fn send(
+    servers: &Servers,
+    name: &str,
+    queue: &str,
+    body: &str,
+) -> anyhow::Result<()> {
+    let sqs = clients(servers).await.sqs;
+    let found = sqs.get_queue_url().queue_name(format!("{name}-{queue}"));
+    let url = found.send().await?.queue_url;
+    let message = sqs.send_message().set_queue_url(url).message_body(body);
+    message.send().await?;
+    Ok(())
+}
+
 pub(crate) async fn remove(servers: &Servers, name: &str) -> anyhow::Result<()> {
     let clients = clients(servers).await;
     for queue in QUEUES {

@@ -138,6 +138,11 @@ impl Installation {
             .map(|texts| texts.concat())
     }
 
+    /// Puts a message into the queue `index` or `export` of a distributed system.
+    pub async fn send(&self, queue: &str, body: &str) -> anyhow::Result<()> {
+        aws::send(&self.servers, &self.name, queue, body).await
+    }
+
     /// The file with [`Installation::credentials`].
     pub fn credentials_file(&self) -> PathBuf {
         let folder = match self.way {
