@@ -2,6 +2,8 @@
 //! chain recomputed. Each step goes through the one address that callers know.
 
 mod exports;
+mod find;
+mod follow;
 
 use ::system::{Servers, Shape, Way};
 use reqwest::{Method, StatusCode};
@@ -26,7 +28,10 @@ async fn told(way: Way) {
     let tenant = tenants(&system, &operator, &["story"]).await.remove(0);
     let entries = append(&system, &tenant).await;
     read(&system, &tenant, &entries).await;
+    find::find(&system, &tenant, &entries).await;
     exports::export(&system, &tenant, &entries).await;
+    let entries = follow::follow(&system, &tenant, entries).await;
+    verify(&system, &tenant, &entries).await;
     system.finish().await;
 }
 
@@ -88,4 +93,17 @@ async fn read(system: &System, tenant: &Tenant, receipts: &[Value]) {
     let one = format!("{path}/{}", receipts[0]["id"].as_str().unwrap());
     let one = system.send(Method::GET, &one, auditor, None).await;
     assert_eq!(one.body["metadata"]["number"], 0, "{one:?}");
+}
+
+/// The service recomputes what an auditor asks for, and comes to the last receipt.
+async fn verify(system: &System, tenant: &Tenant, receipts: &[Value]) {
+    let auditor = &tenant.people["auditor"].token;
+    let url = format!("{}/api/v1/partitions/default/verify", system.url);
+    let verified = system.send(Method::GET, &url, auditor, None).await;
+    assert_eq!(verified.status, StatusCode::OK, "{verified:?}");
+    let whole = json!({
+        "partition": "default", "generation": 1, "from": 0, "to": receipts.len(), "size": receipts.len(),
+        "hash": receipts.last().unwrap()["hash"], "next": null, "finding": null,
+    });
+    assert_eq!(verified.body, whole);
 }
