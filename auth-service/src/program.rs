@@ -132,7 +132,12 @@ impl Serve {
         tracing::info!(address = %listener.local_addr()?, "auth-service serves");
         let health = health(&state).router(state.access().clone());
         let version = env!("CARGO_PKG_VERSION");
-        let router = service::docs::mount(crate::router(state), "Veritrail auth-service", version);
+        let router = service::docs::mount(
+            crate::router(state),
+            service::docs::Part::Accounts,
+            "Veritrail auth-service",
+            version,
+        );
         let served = service::http::serve(listener, router.merge(health), settings, shutdown).await;
         after.begin();
         beside.await?;

@@ -104,6 +104,7 @@ impl Serve {
         let health = crate::health(&state).router(state.access().clone());
         let router = service::docs::mount(
             crate::router(state),
+            service::docs::Part::Trail,
             "Veritrail log-service",
             env!("CARGO_PKG_VERSION"),
         );

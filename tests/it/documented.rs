@@ -1,5 +1,5 @@
-//! `docs/configuration.md` and `docs/operations.md` against what the programs say of themselves: no variable, no option
-//! and no metric is missing there, and none is there that is not.
+//! `docs/configuration.md`, `docs/operations.md` and `docs/api.md` against what the programs say of themselves: no
+//! variable, no option, no metric and no route is missing there, and of the first three none is there that is not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,10 @@ use std::path::Path;
 use ::system::program_path;
 use tokio::process::Command;
 
+use crate::routes::listed;
+
 const PAGE: &str = include_str!("../../docs/configuration.md");
+const API: &str = include_str!("../../docs/api.md");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 /// What has metrics.
 const SOURCES: [&str; 6] = [
@@ -78,6 +81,20 @@ async fn the_configuration_page_is_complete() {
     for option in named(PAGE, is_option) {
         assert!(options.contains(option), "no program has {option}");
     }
+}
+
+/// Whether the page names the route, as `METHOD /path` and nothing longer.
+fn names(page: &str, route: &str) -> bool {
+    let mut behind = page.split(route).skip(1);
+    behind.any(|rest| rest.starts_with(['`', '?']))
+}
+
+#[test]
+fn every_route_has_its_task() {
+    // Between the services, for nobody else.
+    let routes = listed().filter(|route| !route.contains("/internal/"));
+    let missing: Vec<_> = routes.filter(|route| !names(API, route)).collect();
+    assert!(missing.is_empty(), "docs/api.md does not name {missing:?}");
 }
 
 /// Adds what stands between quotes behind the macros of metrics.

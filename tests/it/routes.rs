@@ -9,8 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::table::Guard::{Internal, Public, Roles};
-pub(crate) use self::table::OPEN;
 use self::table::{A, DOWNLOAD, L, READS, Route, STREAM, Service, TABLE};
+pub(crate) use self::table::{ACCOUNTS, OPEN};
 use crate::forge::Forge;
 use crate::system::{Answer, System};
 use crate::tenants::{Person, Tenant, tenants};
@@ -84,9 +84,11 @@ fn expect(route: &Route, case: &str, answer: &Answer, status: StatusCode) {
 
 /// The routes that a service says it has, as `METHOD path`.
 async fn described(system: &System, url: &str) -> BTreeSet<String> {
-    let document = system
-        .send(Method::GET, &format!("{url}/openapi.json"), "", None)
-        .await;
+    described_at(system, &format!("{url}/openapi.json")).await
+}
+
+async fn described_at(system: &System, url: &str) -> BTreeSet<String> {
+    let document = system.send(Method::GET, url, "", None).await;
     let mut routes = BTreeSet::new();
     for (path, methods) in document.body["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
@@ -97,6 +99,11 @@ async fn described(system: &System, url: &str) -> BTreeSet<String> {
 }
 
 async fn the_table_is_complete(system: &System) {
+    // Through the one address in front of both.
+    let accounts = described_at(system, &format!("{}{ACCOUNTS}", system.url)).await;
+    assert_eq!(accounts, described(system, &system.auth_url).await);
+    let trail = described(system, &system.url).await;
+    assert_eq!(trail, described(system, &system.log_urls[0]).await);
     for (service, url) in [(A, &system.auth_url), (L, &system.log_urls[0])] {
         let listed: BTreeSet<_> = TABLE
             .iter()

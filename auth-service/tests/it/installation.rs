@@ -184,7 +184,12 @@ impl Installation {
 impl Replica {
     pub(crate) async fn start(config: &Config) -> Replica {
         let state = State::start(config.clone()).await.unwrap();
-        let router = service::docs::mount(auth_service::router(state.clone()), "test", "0");
+        let router = service::docs::mount(
+            auth_service::router(state.clone()),
+            service::docs::Part::Accounts,
+            "test",
+            "0",
+        );
         let health = auth_service::health(&state).router(state.access().clone());
         let settings = service::http::Settings::default();
         let app = service::http::app(router.merge(health), &settings);

@@ -192,7 +192,12 @@ impl World {
     pub(crate) async fn serve(&self, state: &State) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = service::docs::mount(log_service::router(state.clone()), "test", "0");
+        let router = service::docs::mount(
+            log_service::router(state.clone()),
+            service::docs::Part::Trail,
+            "test",
+            "0",
+        );
         let settings = service::http::Settings::default();
         let shutdown = self.shutdown.clone();
         tokio::spawn(service::http::serve(listener, router, settings, shutdown));
@@ -365,7 +370,12 @@ async fn replica(
     let access = <service::Access as axum::extract::FromRef<State>>::from_ref(&state);
     access.until_ready().await;
     let health = log_service::health(&state).router(access);
-    let router = service::docs::mount(log_service::router(state.clone()), "test", "0");
+    let router = service::docs::mount(
+        log_service::router(state.clone()),
+        service::docs::Part::Trail,
+        "test",
+        "0",
+    );
     let settings = service::http::Settings::default();
     (state, service::http::app(router.merge(health), &settings))
 }

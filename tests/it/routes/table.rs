@@ -207,5 +207,8 @@ pub(super) const TABLE: &[Route] = &[
     route(L, "GET", DOWNLOAD, AUDIT, none),
 ];
 
+/// Where auth-service's description is as well.
+pub(crate) const ACCOUNTS: &str = "/api/v1/auth/openapi.json";
+
 /// What both services have beside their table, open to anybody and without a secret in it.
 pub(crate) const OPEN: &[&str] = &["/livez", "/readyz", "/health", "/openapi.json", "/docs/"];

@@ -232,7 +232,8 @@ fn router(services: Services) -> (axum::Router, Workers) {
     } = services;
     let health = health(&auth, &log).router(Access::from_ref(&log));
     let routes = auth_service::router(auth).merge(log_service::router(log));
-    let router = service::docs::mount(routes, "Veritrail", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
+    let router = service::docs::mount(routes, service::docs::Part::Whole, "Veritrail", version);
     (router.merge(health), workers)
 }
 

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use axum::routing::get as on_get;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use service::docs::Part;
 use service::health::Health;
 use service::http::{Settings, app};
 use service::{ApiError, docs, metrics, request};
@@ -249,7 +250,7 @@ async fn thing() -> &'static str {
 #[tokio::test]
 async fn the_description_and_its_page_come_from_the_program() {
     let router = OpenApiRouter::new().routes(routes!(thing));
-    let router = docs::mount(router, "Veritrail", "1.2.3");
+    let router = docs::mount(router, Part::Whole, "Veritrail", "1.2.3");
     let description = call(router.clone(), get("/openapi.json")).await.json();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
     assert_eq!(description["info"]["title"], "Veritrail");
@@ -290,6 +291,28 @@ async fn the_description_and_its_page_come_from_the_program() {
         setup.contains("/openapi.json") && !setup.contains("https://"),
         "{setup}"
     );
+}
+
+#[tokio::test]
+async fn where_accounts_are_described_is_among_their_routes_and_the_trail_refers_to_it() {
+    let app = |part| {
+        let router = OpenApiRouter::new().routes(routes!(thing));
+        docs::mount(router, part, "Veritrail", "1.2.3")
+    };
+    for (part, there) in [
+        (Part::Whole, 200),
+        (Part::Accounts, 200),
+        (Part::Trail, 404),
+    ] {
+        let answer = call(app(part), get("/api/v1/auth/openapi.json")).await;
+        assert_eq!(answer.status, there, "{part:?}");
+        let own = call(app(part), get("/openapi.json")).await;
+        assert_eq!(own.status, 200, "{part:?}");
+        assert_eq!(own.text == answer.text, there == 200, "{part:?}");
+        let setup = call(app(part), get("/docs/swagger-initializer.js")).await;
+        let refers = setup.text.contains("/api/v1/auth/openapi.json");
+        assert_eq!(refers, part == Part::Trail, "{part:?}");
+    }
 }
 
 #[tokio::test]
