@@ -84,23 +84,50 @@ async fn send(
         )));
     }
     let mut trouble = None;
-    for (item, document) in done.items.into_iter().zip(documents) {
-        let Outcome { status, error } = item.outcome;
-        let reason = error.map_or_else(|| status.to_string(), |error| error.to_string());
-        match status {
+    for (Item { outcome }, document) in done.items.into_iter().zip(documents) {
+        match outcome.status {
             // 409: this version or a later one is there.
             200..=299 | 409 => {}
             404 => trouble = Some(Error::Missing),
-            429 | 500.. => trouble = Some(Error::Unavailable(anyhow::anyhow!("{reason}"))),
-            _ => refused.push(Refused {
+            _ if outcome.is_of_the_document() => refused.push(Refused {
                 partition: document.partition.clone(),
                 generation: document.generation,
                 seq: document.seq,
-                reason,
+                reason: outcome.reason(),
             }),
+            _ => trouble = Some(Error::Unavailable(anyhow::anyhow!(outcome.reason()))),
         }
     }
     trouble.map_or(Ok(()), Err)
+}
+
+impl Outcome {
+    /// Whether the same document would be refused for ever. Everything else is a state of the index or of the
+    /// cluster, which changes: blocks for writing and missing rights (403), an index that is closed, a
+    /// pipeline that is not there (400). What is not known to be the document's fault is waited for, since
+    /// nobody finds a document that was passed over.
+    fn is_of_the_document(&self) -> bool {
+        let Some(error) = &self.error else {
+            return false;
+        };
+        let cause = error.caused_by.as_ref().map(|cause| cause.kind.as_str());
+        match (self.status, error.kind.as_str()) {
+            // A value that its field cannot have.
+            (400, "mapper_parsing_exception") => true,
+            // A term of more than 32,766 bytes; without this cause it can be a setting of the index.
+            (400, "illegal_argument_exception") => {
+                cause == Some("max_bytes_length_exceeded_exception")
+            }
+            _ => false,
+        }
+    }
+
+    fn reason(&self) -> String {
+        match &self.error {
+            Some(error) => error.to_string(),
+            None => self.status.to_string(),
+        }
+    }
 }
 
 fn line(lines: &mut String, place: &Place, document: &Document) {
@@ -149,8 +176,7 @@ pub(super) async fn delete(
     let done: Done = answer.read()?;
     for Item { outcome } in done.items {
         if !matches!(outcome.status, 200..=299 | 404) {
-            let reason = outcome.error.map_or_else(String::new, |e| e.to_string());
-            return Err(Error::Unavailable(anyhow::anyhow!("{reason}")));
+            return Err(Error::Unavailable(anyhow::anyhow!(outcome.reason())));
         }
     }
     Ok(())

@@ -177,8 +177,10 @@ impl Answer {
         let source = anyhow::anyhow!("{} {what}", self.status.as_u16());
         match self.status.as_u16() {
             404 => Error::Missing,
-            // Credentials that are wrong today may be right tomorrow: an operator's matter.
+            // Credentials that are wrong today may be right tomorrow, and so may a closed index: an
+            // operator's matter.
             401 | 403 | 408 | 429 | 500.. => Error::Unavailable(source),
+            _ if self.is("index_closed_exception") => Error::Unavailable(source),
             _ => Error::Failed(source),
         }
     }

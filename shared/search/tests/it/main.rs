@@ -5,6 +5,7 @@
     reason = "a test stops at the first thing that is not as it says"
 )]
 
+mod blocked;
 mod contract;
 mod down;
 mod entries;

@@ -23,3 +23,19 @@ pub(crate) async fn delete(url: &url::Url, index: &str) {
         .await;
     assert!(answer.unwrap().status_code().is_success(), "{index}");
 }
+
+/// What an operator asks for, who is not refused.
+pub(crate) async fn operate(
+    url: &url::Url,
+    method: Method,
+    path: &str,
+    body: Option<serde_json::Value>,
+) {
+    let transport = Transport::single_node(url.as_str()).unwrap();
+    let (none, body): (Option<&()>, _) = (None, body.map(|body| body.to_string()));
+    let answer = transport
+        .send(method, path, HeaderMap::new(), none, body, None)
+        .await
+        .unwrap();
+    assert!(answer.status_code().is_success(), "{path}: {answer:?}");
+}

@@ -58,11 +58,7 @@ async fn lose(world: &World, tenant: uuid::Uuid) {
         std::fs::remove_dir_all(directory.join(tenant.simple().to_string())).unwrap();
         return;
     }
-    let index = match world.placement {
-        Placement::Own => format!("{}-1-{}-1", world.settings.prefix, tenant.simple()),
-        Placement::Pooled => format!("{}-1-pool-0", world.settings.prefix),
-    };
-    crate::opensearch::delete(&world.settings.url, &index).await;
+    crate::opensearch::delete(&world.settings.url, &world.index_of(tenant)).await;
 }
 
 pub(crate) async fn the_next_index_is_beside_the_current_one(mut world: World) {

@@ -68,6 +68,14 @@ impl World {
         self.directory.as_ref()
     }
 
+    /// The name of a tenant's first index, or of that which has his share.
+    pub(crate) fn index_of(&self, tenant: Uuid) -> String {
+        match self.placement {
+            Placement::Own => format!("{}-1-{}-1", self.settings.prefix, tenant.simple()),
+            Placement::Pooled => format!("{}-1-pool-0", self.settings.prefix),
+        }
+    }
+
     /// A tenant with an empty index.
     pub(crate) async fn tenant(&self) -> Uuid {
         let tenant = Uuid::now_v7();
