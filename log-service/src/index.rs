@@ -1,5 +1,7 @@
 //! The search index as this service has it: perhaps none, perhaps down. It is asked within bounds, and
-//! left alone for a while after it could not be reached, so that nobody waits for it in vain.
+//! left alone for a while after it could not be asked, so that nobody waits for it in vain.
+
+mod resting;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,17 +9,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use search::{Error, Search};
 use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::resting::Resting;
 
 /// The longest that a reader waits for it; then the ledger answers.
 const PATIENCE: Duration = Duration::from_secs(3);
-const REST: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Index {
     search: Option<Arc<dyn Search>>,
-    /// Not asked before this.
-    resting: Mutex<Option<Instant>>,
+    resting: Resting,
     /// When a failure was logged last.
     logged: Mutex<Option<Instant>>,
 }
@@ -35,7 +38,7 @@ impl Index {
         };
         Ok(Self {
             search,
-            resting: Mutex::default(),
+            resting: Resting::default(),
             logged: Mutex::default(),
         })
     }
@@ -45,10 +48,9 @@ impl Index {
         self.search.is_some()
     }
 
-    /// `None` where there is none, or none to be asked now.
-    pub(crate) fn get(&self) -> Option<&dyn Search> {
-        let resting = *self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        if resting.is_some_and(|until| Instant::now() < until) {
+    /// `None` where there is none, or none to be asked about this tenant now.
+    pub(crate) fn get(&self, tenant: Uuid) -> Option<&dyn Search> {
+        if self.resting.holds_for(tenant) {
             return None;
         }
         self.search.as_deref()
@@ -58,24 +60,37 @@ impl Index {
     /// logged here, and is never the reader's matter.
     pub(crate) async fn answer<T>(
         &self,
+        tenant: Uuid,
         asked: impl Future<Output = Result<T, Error>>,
     ) -> Result<Option<T>, TooManyBuckets> {
-        let error = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(answer)) => return Ok(Some(answer)),
-            Ok(Err(Error::TooManyBuckets)) => return Err(TooManyBuckets),
-            Ok(Err(error)) => error,
-            Err(late) => Error::Unavailable(late.into()),
+        let error = match self.ask(tenant, asked).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(Error::TooManyBuckets) => return Err(TooManyBuckets),
+            Err(error) => error,
         };
-        if let Error::Unavailable(_) = error {
-            let until = Instant::now() + REST;
-            *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-        }
         metrics::counter!("search_fallbacks_total").increment(1);
         if self.is_news() {
             let error = format!("{:#}", anyhow::Error::new(error));
-            tracing::warn!(error, "the ledger answers for the search index");
+            tracing::warn!(%tenant, error, "the ledger answers for the search index");
         }
         Ok(None)
+    }
+
+    /// In bounded time. After a failure that may last, it is left alone: by all when nothing answers at its
+    /// address, by this tenant when it can be his index alone that is slow, overloaded or without a shard.
+    async fn ask<T>(
+        &self,
+        tenant: Uuid,
+        asked: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let outcome = tokio::time::timeout(PATIENCE, asked).await;
+        let outcome = outcome.unwrap_or_else(|late| Err(Error::Unavailable(late.into())));
+        match &outcome {
+            Err(error) if error.is_unreachable() => self.resting.begin(),
+            Err(Error::Unavailable(_)) => self.resting.begin_for(tenant),
+            _ => {}
+        }
+        outcome
     }
 
     /// Not every search that fails has a line of its own.

@@ -80,7 +80,8 @@ impl Asking<'_> {
     /// How far the index is, where it is to be asked: where every entry is wanted, nothing is quicker than
     /// the ledger.
     pub(super) async fn extent(&self) -> Result<Option<Arc<Extent>>, ApiError> {
-        if self.question.filter.is_whole() || self.state.index().get().is_none() {
+        let index = self.state.index().get(self.tenant.id);
+        if self.question.filter.is_whole() || index.is_none() {
             return Ok(None);
         }
         let extents = self.state.extents();

@@ -74,9 +74,9 @@ impl Found {
             limit,
             after: self.after.clone(),
         };
-        let index = asking.state.index();
-        let hits = match index.get() {
-            Some(search) => index.answer(search.find(asking.tenant.id, &ask)).await,
+        let (index, tenant) = (asking.state.index(), asking.tenant.id);
+        let hits = match index.get(tenant) {
+            Some(search) => index.answer(tenant, search.find(tenant, &ask)).await,
             None => Ok(None),
         };
         let Ok(Some(hits)) = hits else {

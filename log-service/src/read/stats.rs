@@ -125,7 +125,7 @@ async fn indexed(
     windows: &[Window],
 ) -> Result<Option<Answered>, ApiError> {
     let index = state.index();
-    let Some(search) = index.get() else {
+    let Some(search) = index.get(tenant.id) else {
         return Ok(None);
     };
     let extent = Extent::read(state.ledger(), tenant).await?;
@@ -154,7 +154,8 @@ async fn indexed(
         top: asked.top,
         histogram: asked.histogram.clone(),
     };
-    let answer = index.answer(search.stats(tenant.id, &ask)).await;
+    let asked_for = search.stats(tenant.id, &ask);
+    let answer = index.answer(tenant.id, asked_for).await;
     let answer = answer.map_err(|TooManyBuckets| too_many_buckets())?;
     let Some(stats) = answer else {
         return Ok(None);

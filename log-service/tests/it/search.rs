@@ -1,7 +1,7 @@
 //! Lists and counts over an index, for both implementations: what is found is what a scan of the ledger
 //! finds, however far the index is, whatever it says, and whether it is there at all.
 
-mod index;
+pub(crate) mod index;
 mod replaced;
 
 use std::sync::Arc;
@@ -336,6 +336,42 @@ async fn an_index_that_is_replaced_meanwhile_is_not_believed() {
         assert_eq!(found, expected, "{path}");
         assert_eq!(index.asked(), asked_before + 1, "{path}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_index_cannot_be_asked_troubles_no_other() {
+    let indexed = Indexed::open(Kind::OpenSearch).await;
+    let world = World::searching(indexed.search()).await;
+    for tenant in [A, B] {
+        let backend = world.auth.service(tenant, EVERYTHING);
+        world.fill(&backend, "default", 8).await;
+    }
+    indexed.create_red(A.id).await;
+    index::cursor(&world, A.id, "default", 4).await;
+    indexed.index(&world, B.id, "default", 4).await;
+    let (red, green) = (world.auth.user(A, "auditor"), world.auth.user(B, "auditor"));
+    let stats = "/api/v1/logs/stats?partition=default";
+    for path in [
+        "/api/v1/logs?partition=default&q=login",
+        "/api/v1/logs?partition=default&action=user.login",
+    ] {
+        // The ledger answers for one, with everything,
+        let page = world.get(&red, path).await.is(200);
+        assert_eq!(page["entries"].as_array().unwrap().len(), 4, "{path}");
+        let counts = world.get(&red, stats).await.is(200);
+        assert_eq!(
+            (&counts["total"], &counts["complete"]),
+            (&json!(8), &json!(true))
+        );
+        // and the index for the other, with as much as it has.
+        let counts = world.get(&green, stats).await.is(200);
+        assert_eq!(
+            (&counts["total"], &counts["complete"]),
+            (&json!(4), &json!(false))
+        );
+    }
+    indexed.end().await;
     world.end().await;
 }
 

@@ -27,3 +27,17 @@ pub enum Error {
         message: String,
     },
 }
+
+impl Error {
+    /// Whether nothing answers at its address: then it is down for all tenants, and not one of their indices.
+    pub fn is_unreachable(&self) -> bool {
+        let Self::Unavailable(source) = self else {
+            return false;
+        };
+        let mut causes = source.chain();
+        causes.any(|cause| {
+            let http = cause.downcast_ref::<reqwest::Error>();
+            http.is_some_and(reqwest::Error::is_connect)
+        })
+    }
+}

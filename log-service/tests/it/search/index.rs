@@ -9,6 +9,7 @@ use ledger::{Limit, Order, Range, Tenant};
 use query::Document;
 use search::{Placement, Search, Settings, Which};
 use secrecy::SecretString;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::world::{ORIGIN, World};
@@ -16,31 +17,24 @@ use crate::world::{ORIGIN, World};
 pub(super) const VISIBLE: &str = "index.visible";
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     OpenSearch,
     Embedded,
 }
 
-pub(super) struct Indexed {
+pub(crate) struct Indexed {
     search: Arc<dyn Search>,
+    prefix: String,
     directory: Option<PathBuf>,
     tenants: std::sync::Mutex<Vec<Uuid>>,
 }
 
 impl Indexed {
-    pub(super) async fn open(kind: Kind) -> Self {
+    pub(crate) async fn open(kind: Kind) -> Self {
         let name = format!("log-{}", Uuid::now_v7().simple());
         let mut directory = None;
         let url = match kind {
-            Kind::OpenSearch => {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "where the tests' server is, only they know"
-                )]
-                let url =
-                    std::env::var("OPENSEARCH_URL").expect("OPENSEARCH_URL names an OpenSearch");
-                url.parse().unwrap()
-            }
+            Kind::OpenSearch => opensearch_url(),
             Kind::Embedded => {
                 let path = std::env::temp_dir().join(format!("veritrail-{name}"));
                 let url = url::Url::from_file_path(&path).unwrap();
@@ -49,15 +43,16 @@ impl Indexed {
             }
         };
         let mut settings = Settings::of(url);
-        settings.prefix = name;
+        settings.prefix.clone_from(&name);
         Self {
             search: search::open(settings).await.unwrap(),
+            prefix: name,
             directory,
             tenants: std::sync::Mutex::default(),
         }
     }
 
-    pub(super) fn search(&self) -> Arc<dyn Search> {
+    pub(crate) fn search(&self) -> Arc<dyn Search> {
         Arc::clone(&self.search)
     }
 
@@ -124,6 +119,23 @@ impl Indexed {
         cursor(world, tenant, partition, next).await;
     }
 
+    /// Makes a tenant's index whose shard is on no node: nothing can be asked of it.
+    pub(super) async fn create_red(&self, tenant: Uuid) {
+        self.tenants.lock().unwrap().push(tenant);
+        let alias = format!("{}-1-{}", self.prefix, tenant.simple());
+        let path = format!("{alias}-1?wait_for_active_shards=0");
+        let body = json!({
+            "settings": {"index.routing.allocation.require._name": "nobody"},
+            "aliases": {alias: {"is_write_index": true}},
+        });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let made = client
+            .put(opensearch_url().join(&path).unwrap())
+            .json(&body);
+        let made = made.send().await.unwrap();
+        assert!(made.status().is_success(), "{made:?}");
+    }
+
     async fn create(&self, tenant: Uuid) {
         self.tenants.lock().unwrap().push(tenant);
         self.search.create(tenant, Placement::Own).await.unwrap();
@@ -135,7 +147,7 @@ impl Indexed {
         self.search.refresh(tenant).await.unwrap();
     }
 
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         let tenants = std::mem::take(&mut *self.tenants.lock().unwrap());
         for tenant in tenants {
             self.search.drop_tenant(tenant).await.unwrap();
@@ -144,6 +156,15 @@ impl Indexed {
             std::fs::remove_dir_all(directory).unwrap();
         }
     }
+}
+
+fn opensearch_url() -> url::Url {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the tests' server is, only they know"
+    )]
+    let url = std::env::var("OPENSEARCH_URL").expect("OPENSEARCH_URL names an OpenSearch");
+    url.parse().unwrap()
 }
 
 async fn ledger(world: &World) -> ledger::Ledger {
