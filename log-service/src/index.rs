@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use search::{Error, Search};
+use chain::Mask;
+use ledger::Chain;
+use query::{Filter, Order};
+use search::{Ask, Error, Search, Window};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -43,11 +46,6 @@ impl Index {
         })
     }
 
-    /// Whether there is one at all; without it searches are the ledger's, which has everything.
-    pub(crate) fn is_there(&self) -> bool {
-        self.search.is_some()
-    }
-
     /// `None` where there is none, or none to be asked about this tenant now.
     pub(crate) fn get(&self, tenant: Uuid) -> Option<&dyn Search> {
         if self.resting.holds_for(tenant) {
@@ -74,6 +72,30 @@ impl Index {
             tracing::warn!(%tenant, error, "the ledger answers for the search index");
         }
         Ok(None)
+    }
+
+    /// Whether it is the one that answers the tenant's searches now: asks it for a single entry of this chain,
+    /// which it need not have.
+    pub(crate) async fn answers(&self, chain: &Chain, seq: u64) -> bool {
+        let Some(search) = self.get(chain.tenant) else {
+            return false;
+        };
+        let window = Window {
+            partition: chain.partition.clone(),
+            generation: 1,
+            from: seq,
+            to: seq.saturating_add(1),
+        };
+        let ask = Ask {
+            filter: &Filter::default(),
+            windows: &[window],
+            mask: Mask::Nothing,
+            order: Order::default(),
+            limit: 1,
+            after: None,
+        };
+        let asked = self.ask(chain.tenant, search.find(chain.tenant, &ask));
+        !matches!(asked.await, Err(Error::Unavailable(_)))
     }
 
     /// In bounded time. After a failure that may last, it is left alone: by all when nothing answers at its

@@ -191,8 +191,8 @@ pub(crate) struct Paging {
     limit: Option<u16>,
     /// `next` of the page before, with the same conditions and order
     cursor: Option<String>,
-    /// With `partition`: wait until searches find its entry with this seq, at most 10 s, then 503
-    /// `not_searchable_yet`
+    /// With `partition`: wait until the search index has its entry with this seq, at most 10 s, then 503
+    /// `not_searchable_yet`; when the index is down, the ledger answers at once
     wait_for: Option<u64>,
 }
 

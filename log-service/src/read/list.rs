@@ -5,6 +5,7 @@
 use axum::extract;
 use axum::http::Uri;
 use axum::response::Response;
+use ledger::Chain;
 use query::{Filter, Question};
 use service::{ApiError, Caller, Permission, Place};
 use tokio::time::Instant;
@@ -43,13 +44,15 @@ pub(crate) async fn list(
         .map(|part| part.partition.as_str())
         .chain(question.filter.partition());
     may_ask(&caller, &question.filter, named)?;
-    if let (Some(seq), Some(partition)) = (question.wait_for, question.filter.partition())
-        && state.index().is_there()
-    {
-        let (waits, tenant) = (state.waits(), tenant(&caller)?.id);
-        waits
-            .until_visible(state.ledger(), tenant, partition, seq)
-            .await?;
+    if let (Some(seq), Some(partition)) = (question.wait_for, question.filter.partition()) {
+        let chain = Chain {
+            tenant: tenant(&caller)?.id,
+            partition: partition.to_owned(),
+        };
+        let found = state
+            .waits()
+            .until_visible(state.ledger(), state.index(), chain, seq);
+        found.await?;
     }
     let asking = Asking {
         state: &state,

@@ -10,6 +10,7 @@ use service::ApiError;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::index::Index;
 use crate::state::unanswered;
 
 /// The follower whose cursor says what searches find.
@@ -42,30 +43,27 @@ struct Waiter {
 }
 
 impl Waits {
-    /// Returns when searches find entry `seq` of the chain (and all before it). At most 10 s, then 503
-    /// `not_searchable_yet`; 429 when too many wait, 422 for an entry that is not there.
+    /// Returns when the index finds entry `seq` of the chain (and all before it), and at once when the index
+    /// is not what answers: the ledger has the entry. At most 10 s, then 503 `not_searchable_yet`; 429 when
+    /// too many wait, 422 for an entry that is not there.
     pub(crate) async fn until_visible(
         &self,
         ledger: &Ledger,
-        tenant: Uuid,
-        partition: &str,
+        index: &Index,
+        chain: Chain,
         seq: u64,
     ) -> Result<(), ApiError> {
-        let chain = Chain {
-            tenant,
-            partition: partition.to_owned(),
-        };
         let heads = ledger.heads(std::slice::from_ref(&chain)).await;
         let head = heads.map_err(unanswered)?.pop();
         if head.is_none_or(|head| head.size <= seq) {
             let message = "the partition has no such entry";
             return Err(ApiError::invalid("query.wait_for", message));
         }
-        if visible(ledger, std::slice::from_ref(&chain))
-            .await?
-            .get(&chain)
-            > Some(&seq)
-        {
+        if index.get(chain.tenant).is_none() {
+            return Ok(());
+        }
+        let visible = visible(ledger, std::slice::from_ref(&chain)).await?;
+        if visible.get(&chain) > Some(&seq) || !index.answers(&chain, seq).await {
             return Ok(());
         }
         let Some(found) = self.join(ledger, chain, seq) else {

@@ -354,7 +354,7 @@ async fn a_tenant_whose_index_cannot_be_asked_troubles_no_other() {
     let stats = "/api/v1/logs/stats?partition=default";
     for path in [
         "/api/v1/logs?partition=default&q=login",
-        "/api/v1/logs?partition=default&action=user.login",
+        "/api/v1/logs?partition=default&action=user.login&wait_for=7",
     ] {
         // The ledger answers for one, with everything,
         let page = world.get(&red, path).await.is(200);

@@ -5,14 +5,16 @@ use ledger::Chain;
 use ledger::follow::{Config, Followed};
 
 use crate::auth::{A, A_B};
+use crate::search::index::{Indexed, Kind};
 use crate::world::{EVERYTHING, World};
 
 const VISIBLE: &str = "index.visible";
 
-/// With an index that says nothing: how far it is stands in the ledger.
-async fn indexed() -> World {
-    let settings = ::search::Settings::of("http://127.0.0.1:9".parse().unwrap());
-    World::searching(::search::open(settings).await.unwrap()).await
+/// With an index that has nothing: how far it is stands in the ledger.
+async fn indexed() -> (Indexed, World) {
+    let indexed = Indexed::open(Kind::Embedded).await;
+    let world = World::searching(indexed.search()).await;
+    (indexed, world)
 }
 
 /// As an indexer-worker says that searches find everything before `next`.
@@ -38,7 +40,7 @@ fn path(seq: u64) -> String {
 
 #[tokio::test]
 async fn it_answers_when_the_entry_is_found() {
-    let world = indexed().await;
+    let (indexed, world) = indexed().await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),
@@ -63,12 +65,13 @@ async fn it_answers_when_the_entry_is_found() {
         make_visible(&world, "default", 5).await;
         longer.await.is(200);
     }
+    indexed.end().await;
     assert_eq!(world.end().await, 5 + 1);
 }
 
 #[tokio::test]
 async fn what_cannot_come_is_not_waited_for() {
-    let world = indexed().await;
+    let (indexed, world) = indexed().await;
     let (backend, viewer) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "viewer"),
@@ -95,12 +98,13 @@ async fn what_cannot_come_is_not_waited_for() {
     let stranger = world.auth.user(A_B, "auditor");
     let path = "/api/v1/logs?partition=default&wait_for=0";
     world.get(&stranger, path).await.places(&["query.wait_for"]);
+    indexed.end().await;
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_tenants_share_of_waiters_is_bounded() {
-    let world = indexed().await;
+    let (indexed, world) = indexed().await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),
@@ -116,6 +120,32 @@ async fn a_tenants_share_of_waiters_is_bounded() {
     }
     make_visible(&world, "default", 2).await;
     world.get(&auditor, &path(1)).await.is(200);
+    indexed.end().await;
+    world.end().await;
+}
+
+/// The ledger has what was just written.
+#[tokio::test]
+async fn an_index_that_is_down_is_not_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let settings = ::search::Settings::of(url.parse().unwrap());
+    let world = World::searching(::search::open(settings).await.unwrap()).await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    world.fill(&backend, "default", 2).await;
+    // When nobody knows it yet, and while it is left alone.
+    for _ in 0..2 {
+        let page = world.get(&auditor, &path(1)).await.is(200);
+        assert_eq!(page["entries"].as_array().unwrap().len(), 2);
+    }
+    world
+        .get(&auditor, &path(2))
+        .await
+        .places(&["query.wait_for"]);
     world.end().await;
 }
 
