@@ -137,7 +137,8 @@ impl State {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let (database, index, queue) = (self.clone(), self.clone(), self.clone());
+        let (database, queue) = (self.clone(), self.clone());
+        let (index, every_index) = (self.clone(), self.clone());
         let health = Health::new()
             .check("database", move || {
                 let state = database.clone();
@@ -146,6 +147,14 @@ impl State {
             .check("index", move || {
                 let state = index.clone();
                 async move { state.search().ready().await.context("the search index") }
+            })
+            // The other tenants' entries are indexed all the same.
+            .watch("every_index", move || {
+                let state = every_index.clone();
+                async move {
+                    let ready = state.search().ready_for_all().await;
+                    ready.context("the search index")
+                }
             });
         if self.queue().is_none() {
             return health;

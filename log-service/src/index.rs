@@ -132,6 +132,14 @@ impl Index {
             None => Ok(()),
         }
     }
+
+    /// Also says so where that of a single tenant is.
+    pub(crate) async fn ready_for_all(&self) -> anyhow::Result<()> {
+        match &self.search {
+            Some(search) => search.ready_for_all().await.context("the search index"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What only the reader can change.

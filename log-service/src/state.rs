@@ -166,7 +166,8 @@ impl State {
     }
 
     pub(crate) fn health(&self) -> Health {
-        let (database, auth, index) = (self.clone(), self.clone(), self.clone());
+        let (database, auth) = (self.clone(), self.clone());
+        let (index, every_index) = (self.clone(), self.clone());
         let (queues, store) = (self.clone(), self.clone());
         Health::new()
             .check("database", move || {
@@ -181,6 +182,10 @@ impl State {
             .watch("index", move || {
                 let state = index.clone();
                 async move { state.index().ready().await }
+            })
+            .watch("every_index", move || {
+                let state = every_index.clone();
+                async move { state.index().ready_for_all().await }
             })
             // Without them entries and jobs are found by the workers' sweeps.
             .watch("queue", move || {

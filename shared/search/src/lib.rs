@@ -86,6 +86,11 @@ pub trait Search: fmt::Debug + Send + Sync {
     /// Answers when the index could be asked.
     async fn ready(&self) -> Result<(), Error>;
 
+    /// Answers when the index of every tenant could be asked.
+    async fn ready_for_all(&self) -> Result<(), Error> {
+        self.ready().await
+    }
+
     /// Nothing is written any more after this, which waits for what is under way and for the disk.
     async fn close(&self) -> Result<(), Error> {
         Ok(())

@@ -4,6 +4,7 @@
 mod ask;
 mod bulk;
 mod count;
+mod health;
 mod http;
 mod mapping;
 mod place;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use self::http::{Http, PATIENT, QUICK};
+use self::http::{Http, PATIENT};
 use self::place::{Names, Place};
 use crate::{Ask, Error, Hit, Placement, Refused, Search, Settings, Stats, StatsAsk, Which};
 
@@ -186,7 +187,14 @@ impl Search for OpenSearch {
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        let health = self.http.get("_cluster/health?filter_path=status", QUICK);
-        health.await?.ok()
+        health::status(&self.http).await.map(drop)
+    }
+
+    async fn ready_for_all(&self) -> Result<(), Error> {
+        if health::status(&self.http).await? == health::RED {
+            let red = anyhow::anyhow!("the cluster is red: a shard of an index is on no node");
+            return Err(Error::Unavailable(red));
+        }
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod blocked;
 mod contract;
 mod down;
 mod entries;
+mod health;
 #[cfg(target_os = "linux")]
 mod machine;
 mod merging;
