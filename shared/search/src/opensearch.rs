@@ -4,6 +4,7 @@
 mod ask;
 mod bulk;
 mod count;
+mod credentials;
 mod health;
 mod http;
 mod mapping;

@@ -12,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::credentials;
 use crate::{Credentials, Error, Settings};
 
 /// The longest that a search, and anything else, may take.
@@ -85,9 +86,8 @@ impl Http {
                 builder = builder.auth(basic);
             }
             Credentials::Aws => {
-                let aws = aws_config::load_from_env().await;
-                let signing = ::opensearch::auth::Credentials::try_from(aws)
-                    .map_err(|error| setting("INDEX_SIGV4", error.to_string()))?;
+                let signing = credentials::of_environment().await;
+                let signing = signing.map_err(|message| setting("INDEX_SIGV4", message))?;
                 builder = builder.auth(signing).service_name("es");
             }
         }
