@@ -1,7 +1,6 @@
 //! `up --no-index`: everything is found in the ledger, and a later start without the option catches the index up.
 
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::veritrail::Place;
 
@@ -25,25 +24,7 @@ async fn what_was_appended_without_an_index_is_indexed_later() {
     assert_eq!(up.interrupt(), 0);
 
     let up = place.up_again(&address);
-    let credentials = place.credentials();
-    let url = credentials["database_url"].as_str().unwrap();
-    let mut database = PgConnection::connect(url).await.unwrap();
-    let behind = "select count(*) from ledger.heads h, pg_sleep(0.02)
-                   where h.partition = 'default' and h.size > coalesce((
-                     select k.next from ledger.cursors k
-                      where k.follower = 'index.visible' and k.tenant = h.tenant and k.partition = h.partition), 0)";
-    let mut looks = 0;
-    while {
-        let behind = sqlx::query_scalar::<_, i64>(behind);
-        behind.fetch_one(&mut database).await.unwrap() > 0
-    } {
-        looks += 1;
-        assert!(
-            looks < 3_000,
-            "the index is not caught up with after a minute"
-        );
-    }
-    database.close().await.unwrap();
+    place.until_indexed().await;
     assert!(place.data("index").exists());
     assert_eq!(failures(&place), found, "the index finds the same");
     place.run(&["verify"]).good();

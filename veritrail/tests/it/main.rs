@@ -10,5 +10,6 @@ mod first_start;
 mod index;
 mod kills;
 mod login;
+mod stats;
 mod tampering;
 mod veritrail;

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 /// A folder that goes away with the test, and whatever still runs in it first.
 pub(crate) struct Place {
@@ -124,6 +125,34 @@ impl Place {
     /// What every `up` here wrote to standard error.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.path.join("up.err")).unwrap()
+    }
+
+    /// As the superuser.
+    pub(crate) async fn database(&self) -> PgConnection {
+        let credentials = self.credentials();
+        let url = credentials["database_url"].as_str().unwrap();
+        PgConnection::connect(url).await.unwrap()
+    }
+
+    /// Until searches find everything in `default`.
+    pub(crate) async fn until_indexed(&self) {
+        let mut database = self.database().await;
+        let behind = "select count(*) from ledger.heads h, pg_sleep(0.02)
+                       where h.partition = 'default' and h.size > coalesce((
+                         select k.next from ledger.cursors k
+                          where k.follower = 'index.visible' and k.tenant = h.tenant and k.partition = h.partition), 0)";
+        let mut looks = 0;
+        while {
+            let behind = sqlx::query_scalar::<_, i64>(behind);
+            behind.fetch_one(&mut database).await.unwrap() > 0
+        } {
+            looks += 1;
+            assert!(
+                looks < 3_000,
+                "the index is not caught up with after a minute"
+            );
+        }
+        database.close().await.unwrap();
     }
 
     /// What `credentials.json` holds.
