@@ -19,7 +19,7 @@ cluster:
 # after it: containers where a Docker engine answers, else processes. Commands are always for the
 # whole workspace: a part of it would want its dependencies built with other features.
 test:
-	@.ci/need cargo cc
+	@.ci/need cargo cc openssl
 	cargo build --workspace --all-targets
 	target/debug/servers env SIMULATION_SEEDS=100000 cargo test --workspace
 

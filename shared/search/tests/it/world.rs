@@ -23,13 +23,17 @@ pub(crate) struct World {
     tenants: std::sync::Mutex<Vec<Uuid>>,
 }
 
-pub(crate) fn opensearch_url() -> url::Url {
+pub(crate) fn variable(name: &str) -> String {
     #[expect(
         clippy::disallowed_methods,
         reason = "where the tests' server is, only they know"
     )]
-    let url = std::env::var("OPENSEARCH_URL").expect("OPENSEARCH_URL names an OpenSearch");
-    url.parse().unwrap()
+    let value = std::env::var(name);
+    value.unwrap_or_else(|_| panic!("{name} is set"))
+}
+
+pub(crate) fn opensearch_url() -> url::Url {
+    variable("OPENSEARCH_URL").parse().unwrap()
 }
 
 impl World {
