@@ -16,6 +16,8 @@ const ORPHANS_EVERY: u32 = 60;
 const PAGE: usize = 1_000;
 /// Jobs cleaned up after at a time.
 const JOBS: u32 = 100;
+/// No record takes longer.
+const RECORD: Duration = Duration::from_mins(1);
 /// No upload takes longer.
 const UPLOAD: Duration = Duration::from_hours(24);
 /// An object this young may be one whose row is about to be written.
@@ -64,8 +66,8 @@ async fn measure(state: &State) -> anyhow::Result<()> {
 }
 
 impl State {
-    /// Ends what has expired and removes the objects of jobs that ended without one, or whose object
-    /// is to go.
+    /// Ends what has expired, removes the objects of jobs that ended without one, or whose object is to
+    /// go, and forgets jobs that nobody recorded or that ended long ago.
     pub async fn clean_up(&self) -> anyhow::Result<()> {
         loop {
             let remains = self.jobs().expire(JOBS).await?;
@@ -78,6 +80,7 @@ impl State {
                 break;
             }
         }
+        self.jobs().forget_unrecorded(RECORD).await?;
         self.jobs().forget(self.settings().memory).await?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use export::jobs::Room;
 use service::Shutdown;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -70,9 +71,15 @@ pub(crate) async fn run(state: &State, wake: &Wake, shutdown: &Shutdown) {
 
 async fn fill(state: &State, running: &mut JoinSet<()>, shutdown: &Shutdown) -> anyhow::Result<()> {
     while running.len() < state.settings().at_once {
+        // One tenant never has all places, however much it asks for.
+        let room = match state.settings().at_once - running.len() {
+            1 => Room::Last,
+            _ => Room::Any,
+        };
         // A ledger of another installation would make every chain look damaged.
         state.ledger().ready().await?;
-        let Some(job) = state.jobs().claim(state.settings().lease).await? else {
+        let claimed = state.jobs().claim(state.settings().lease, room).await?;
+        let Some(job) = claimed else {
             return Ok(());
         };
         let (state, shutdown) = (state.clone(), shutdown.clone());
@@ -87,7 +94,8 @@ impl State {
     pub async fn catch_up(&self) -> anyhow::Result<()> {
         let never = Shutdown::new();
         self.ledger().ready().await?;
-        while let Some(job) = self.jobs().claim(self.settings().lease).await? {
+        let lease = self.settings().lease;
+        while let Some(job) = self.jobs().claim(lease, Room::Any).await? {
             work::run(self, &job, &never).await;
         }
         Ok(())

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use export::jobs::{self, Ending, Failure, Job, Kept};
+use export::jobs::{self, Ending, Failure, Job, Kept, MOST_REFUSED};
 use export::{Error, PAGE, Pass, Progress, Summary};
 use service::Shutdown;
 use service::status::TenantStatus;
@@ -18,6 +18,9 @@ use crate::State;
 
 /// Before a job is tried again whose store was not there.
 const PAUSE: Duration = Duration::from_secs(15);
+/// Before a job is tried again whose object the store refused: with [`MOST_REFUSED`] it is the time in
+/// which rights and settings can be put right.
+const REFUSED_PAUSE: Duration = Duration::from_mins(1);
 /// Between two tries to read a page. The lease bounds them: it is kept through the same database.
 const RETRY: Duration = Duration::from_secs(1);
 /// Oldest status feed on which anything is read.
@@ -29,6 +32,7 @@ enum Stop {
     Lost,
     Failed(Failure),
     Later(Duration),
+    Refused(Duration),
 }
 
 /// A file that is in the store.
@@ -68,6 +72,7 @@ pub(crate) async fn run(state: &State, job: &Job, shutdown: &Shutdown) {
             end(state, job, &Ending::Failed(failure), "failed").await
         }
         Err(Stop::Later(pause)) => end(state, job, &Ending::Later(pause), "later").await,
+        Err(Stop::Refused(pause)) => end(state, job, &Ending::Refused(pause), "refused").await,
         Err(Stop::Lost) => "lost",
     };
     if outcome == "lost" {
@@ -212,12 +217,16 @@ async fn admitted(state: &State, tenant: Uuid) -> Result<(), Stop> {
 }
 
 fn unstored(job: &Job, error: &store::Error) -> Stop {
-    if matches!(error, store::Error::TooLarge) {
-        let code = "too_large".to_owned();
-        return Stop::Failed(Failure { code, damage: None });
-    }
     tracing::warn!(export = %job.id, error = format!("{error:#}"), "an export cannot be stored now");
-    Stop::Later(PAUSE)
+    let code = match error {
+        store::Error::Unavailable(_) => return Stop::Later(PAUSE),
+        store::Error::TooLarge => "too_large",
+        // Trying again changes nothing, but somebody may.
+        _ if job.refused + 1 < MOST_REFUSED => return Stop::Refused(REFUSED_PAUSE),
+        _ => "store_refused",
+    };
+    let code = code.to_owned();
+    Stop::Failed(Failure { code, damage: None })
 }
 
 fn internal(job: &Job, error: impl std::fmt::Display) -> Stop {

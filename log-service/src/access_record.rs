@@ -219,15 +219,15 @@ pub(crate) async fn record(
     target: serde_json::Value,
     metadata: serde_json::Value,
 ) -> Result<(), ApiError> {
-    let entry = json!({
-        "partition": SYSTEM,
-        "action": action,
-        "activity": activity,
-        "actor": {"type": caller.principal.kind, "id": caller.principal.id},
-        "targets": [target],
-        "context": {"request_id": service::request::id()},
-        "metadata": metadata,
-    });
+    let principal = caller.principal;
+    let id = principal.id.to_string();
+    let entry = entry(
+        (principal.kind.as_str(), &id),
+        action,
+        activity,
+        &target,
+        &metadata,
+    );
     let record = Record {
         tenant: tenant(caller)?,
         id: Uuid::now_v7(),
@@ -236,6 +236,45 @@ pub(crate) async fn record(
     write(state, &record)
         .await
         .map_err(|error| refused(error.into()))
+}
+
+/// Of something that several requests may make at once, or one after the other died: all write it
+/// under the same id, which nobody else knows, and the first one is kept.
+pub(crate) async fn record_once(
+    state: &State,
+    tenant: Tenant,
+    id: Uuid,
+    entry: &serde_json::Value,
+) -> Result<(), ApiError> {
+    let record = Record {
+        tenant,
+        id,
+        body: entry.to_string().into_bytes(),
+    };
+    match write(state, &record).await {
+        // Another request's, with another request's id in it.
+        Ok(()) | Err(ledger::append::Error::Conflict { .. }) => Ok(()),
+        Err(error) => Err(refused(error.into())),
+    }
+}
+
+/// What one access looks like on the trail. The actor is its type and id.
+pub(crate) fn entry(
+    (kind, id): (&str, &str),
+    action: &str,
+    activity: &str,
+    target: &serde_json::Value,
+    metadata: &serde_json::Value,
+) -> serde_json::Value {
+    json!({
+        "partition": SYSTEM,
+        "action": action,
+        "activity": activity,
+        "actor": {"type": kind, "id": id},
+        "targets": [target],
+        "context": {"request_id": service::request::id()},
+        "metadata": metadata,
+    })
 }
 
 fn refused(error: anyhow::Error) -> ApiError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use export::Format;
-use export::jobs::{self, State};
+use export::jobs::{self, Room, State};
 use export_worker::Settings;
 use service::Shutdown;
 use service::status::{StatusSet, TenantStatus};
@@ -188,6 +188,78 @@ async fn a_stop_gives_the_job_back() {
     world.end().await;
 }
 
+/// As a bucket that is gone, or a role that may not write.
+async fn refused(place: Place) {
+    let world = World::new(place).await;
+    world.fill("default", 3).await;
+    let worker = world.worker();
+    world.refuse().await;
+    let hopeless = world.ask(request(Format::Csv, &[])).await;
+    for refused in 1..jobs::MOST_REFUSED {
+        worker.catch_up().await.unwrap();
+        let job = world.job(hopeless.id).await;
+        assert_eq!((job.state, job.refused), (State::Queued, refused));
+        assert_eq!(job.attempt, refused, "it waits before it is tried again");
+        world.hurry().await;
+    }
+    worker.catch_up().await.unwrap();
+    let job = world.job(hopeless.id).await;
+    assert_eq!(job.state, State::Failed);
+    assert_eq!(job.failure.unwrap().code, "store_refused");
+
+    // What is put right in time costs nothing but time.
+    let job = world.ask(request(Format::Jsonl, &[])).await;
+    worker.catch_up().await.unwrap();
+    assert_eq!(world.job(job.id).await.refused, 1);
+    world.accept().await;
+    world.hurry().await;
+    worker.catch_up().await.unwrap();
+    let job = world.job(job.id).await;
+    assert_eq!((job.state, job.attempt), (State::Finished, 2));
+    worker.close().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_directory_refuses_for_long_fails() {
+    refused(Place::Directory).await;
+}
+
+#[tokio::test]
+async fn what_s3_refuses_for_long_fails() {
+    refused(Place::S3).await;
+}
+
+/// Who asked for it died before it was on the trail: nobody makes that file.
+#[tokio::test]
+async fn a_job_without_a_record_is_not_worked_on_and_goes() {
+    let world = World::new(Place::Directory).await;
+    world.fill("default", 1).await;
+    let id = Uuid::now_v7();
+    let csv = || request(Format::Csv, &[]);
+    let made = world.try_make(&world.tenant, id, csv()).await.unwrap();
+    let worker = world.worker();
+    worker.catch_up().await.unwrap();
+    worker.clean_up().await.unwrap();
+    assert_eq!(world.job(id).await, made);
+
+    world
+        .sql("update export.jobs set created_at = created_at - interval '2 minutes'")
+        .await;
+    worker.clean_up().await.unwrap();
+    assert_eq!(world.jobs.get(world.tenant.id, id).await.unwrap(), None);
+    let jobs = &world.jobs;
+    let record = made.unrecorded.unwrap();
+    let late = jobs.recorded(world.tenant.id, id, record).await;
+    assert!(matches!(late, Err(jobs::Error::Lost)), "{late:?}");
+    // Nor does that record stand for another job of this id.
+    world.try_make(&world.tenant, id, csv()).await.unwrap();
+    let late = jobs.recorded(world.tenant.id, id, record).await;
+    assert!(matches!(late, Err(jobs::Error::Lost)), "{late:?}");
+    worker.close().await;
+    world.end().await;
+}
+
 /// While the object store is down every job is one of these: whoever watches has to see them.
 #[tokio::test]
 async fn a_job_that_was_put_back_counts_as_waiting() {
@@ -198,11 +270,11 @@ async fn a_job_that_was_put_back_counts_as_waiting() {
     let waiting = async || work.waiting().await.unwrap().jobs;
     assert_eq!(waiting().await, 1);
     let lease = Duration::from_mins(1);
-    let claimed = work.claim(lease).await.unwrap().unwrap();
+    let claimed = work.claim(lease, Room::Any).await.unwrap().unwrap();
     assert_eq!(waiting().await, 0, "somebody is at it");
     let later = jobs::Ending::Later(Duration::from_hours(1));
     work.end(claimed.claim(), &later).await.unwrap();
-    assert_eq!(work.claim(lease).await.unwrap(), None, "not yet");
+    assert_eq!(work.claim(lease, Room::Any).await.unwrap(), None, "not yet");
     assert_eq!(waiting().await, 1);
     let before = work.waiting().await.unwrap().longest;
     let asked = "set session_replication_role = replica;

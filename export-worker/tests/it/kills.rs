@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use export::jobs::{self, State};
+use export::jobs::{self, Room, State};
 use export::{Format, Request};
 
 use crate::stopping::Stopping;
@@ -163,11 +163,11 @@ async fn a_job_that_loses_its_workers_is_abandoned() {
     let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
     let lease = std::time::Duration::from_mins(1);
     for attempt in 1..=5 {
-        let claimed = work.claim(lease).await.unwrap().unwrap();
+        let claimed = work.claim(lease, Room::Any).await.unwrap().unwrap();
         assert_eq!(claimed.attempt, attempt);
         world.lapse().await;
     }
-    assert_eq!(work.claim(lease).await.unwrap(), None);
+    assert_eq!(work.claim(lease, Room::Any).await.unwrap(), None);
     let job = world.job(job.id).await;
     assert_eq!(job.state, State::Failed);
     assert_eq!(job.failure.unwrap().code, "abandoned");

@@ -10,6 +10,7 @@ mod ends;
 mod hints;
 mod kills;
 mod large;
+mod shares;
 mod stopping;
 mod tampering;
 mod world;

@@ -201,15 +201,39 @@ impl World {
     }
 
     pub(crate) async fn try_ask(&self, id: Uuid, request: Request) -> Result<Job, jobs::Error> {
-        let stretches = export::stretches(&self.ledger, &self.tenant, &request, |_| true);
+        let made = self.try_make(&self.tenant, id, request).await?;
+        self.recorded(made).await
+    }
+
+    pub(crate) async fn ask_as(&self, tenant: &Tenant, request: Request) -> Job {
+        let made = self.try_make(tenant, Uuid::now_v7(), request).await;
+        self.recorded(made.unwrap()).await.unwrap()
+    }
+
+    /// A job that no record is there of yet.
+    pub(crate) async fn try_make(
+        &self,
+        tenant: &Tenant,
+        id: Uuid,
+        request: Request,
+    ) -> Result<Job, jobs::Error> {
+        let stretches = export::stretches(&self.ledger, tenant, &request, |_| true);
         let asked = Asked {
             id,
             by: "user:tests".to_owned(),
+            record: Uuid::now_v7(),
             stretches: stretches.await.unwrap(),
             request,
         };
-        match self.jobs.create(&self.tenant, &asked, MOST).await? {
+        match self.jobs.create(tenant, &asked, MOST).await? {
             Created::New(job) | Created::There(job) => Ok(*job),
+        }
+    }
+
+    async fn recorded(&self, job: Job) -> Result<Job, jobs::Error> {
+        match job.unrecorded {
+            Some(record) => self.jobs.recorded(job.tenant.id, job.id, record).await,
+            None => Ok(job),
         }
     }
 
@@ -245,6 +269,35 @@ impl World {
     pub(crate) async fn lapse(&self) {
         self.sql("update export.jobs set leased_until = '-infinity' where state = 'running'")
             .await;
+    }
+
+    /// As if no job had to wait for its next attempt.
+    pub(crate) async fn hurry(&self) {
+        self.sql("update export.jobs set due_at = '-infinity' where state = 'queued'")
+            .await;
+    }
+
+    /// From now on the store, in which nothing is, refuses every object.
+    pub(crate) async fn refuse(&self) {
+        if let Some((client, bucket)) = &self.bucket {
+            client.delete_bucket().bucket(bucket).send().await.unwrap();
+        } else {
+            std::fs::write(self.obstacle(), "not a folder").unwrap();
+        }
+    }
+
+    /// It takes them again.
+    pub(crate) async fn accept(&self) {
+        if let Some((client, bucket)) = &self.bucket {
+            client.create_bucket().bucket(bucket).send().await.unwrap();
+        } else {
+            std::fs::remove_file(self.obstacle()).unwrap();
+        }
+    }
+
+    /// Where the folder of all exports would be.
+    fn obstacle(&self) -> PathBuf {
+        self.folder.join(jobs::PREFIX.trim_end_matches('/'))
     }
 
     /// Everything that is in the store.

@@ -29,7 +29,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// Ask for an export
 ///
-/// What is appended after the answer is not in it. Recorded in `system` first.
+/// What is appended after the answer is not in it. Recorded in `system` before anybody works on it.
 #[utoipa::path(
     post, path = "/api/v1/exports", operation_id = "create_export", tag = "exports",
     params(("idempotency-key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; an export without an id gets one that follows from it")),
@@ -56,7 +56,7 @@ pub(crate) async fn create(
     let request = new.request(&caller)?;
     let exports = state.exports();
     if let Some(job) = exports.jobs.get(tenant.id, id).await.map_err(unanswered)? {
-        return there(&job, &request);
+        return there(&state, job, &request).await;
     }
     let open = exports.jobs.count_open(tenant.id).await;
     if open.map_err(unanswered)? >= u64::from(exports.most) {
@@ -65,22 +65,42 @@ pub(crate) async fn create(
     let asked = Asked {
         id,
         by: caller.principal.to_string(),
+        record: Uuid::now_v7(),
         stretches: asked::stretches(&state, &caller, &request, Source::Body).await?,
         request,
     };
-    // Recorded first: a crash here leaves a record of an intent, never an export without one.
-    let target = json!({"type": "export", "id": id});
-    let metadata = asked::metadata(&asked.request, &asked.stretches);
-    access_record::record(&state, &caller, "export.create", "create", target, metadata).await?;
     match exports.jobs.create(&tenant, &asked, exports.most).await {
         Ok(Created::New(job)) => {
+            let job = recorded(&state, *job).await?;
             tell(&state, &job);
             Ok(made(&job))
         }
         // The same request came twice at once.
-        Ok(Created::There(job)) => there(&job, &asked.request),
+        Ok(Created::There(job)) => there(&state, *job, &asked.request).await,
         Err(jobs::Error::TooMany) => Err(ApiError::TooMany { retry_after: BUSY }),
         Err(error) => Err(unanswered(error)),
+    }
+}
+
+/// Nobody works on a job before it is on the trail. A crash before the record leaves a job that a
+/// repetition brings here again, or that is removed; one after it leaves a record of an intent, never
+/// an export without one. Whose request comes here first does not matter: the row says what is recorded.
+async fn recorded(state: &State, job: Job) -> Result<Job, ApiError> {
+    let Some(record) = job.unrecorded else {
+        return Ok(job);
+    };
+    let by = job.created_by.split_once(':');
+    let by = by.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a job that nobody made")))?;
+    let target = json!({"type": "export", "id": job.id});
+    let metadata = asked::metadata(&job.request, &job.stretches);
+    let entry = access_record::entry(by, "export.create", "create", &target, &metadata);
+    access_record::record_once(state, job.tenant.clone(), record, &entry).await?;
+    let jobs = &state.exports().jobs;
+    match jobs.recorded(job.tenant.id, job.id, record).await {
+        Err(error @ jobs::Error::Lost) => {
+            Err(ApiError::unavailable("access_record_unavailable", error))
+        }
+        recorded => recorded.map_err(unanswered),
     }
 }
 
@@ -92,14 +112,15 @@ fn made(job: &Job) -> Response {
     answer
 }
 
-fn there(job: &Job, asked: &export::Request) -> Result<Response, ApiError> {
+async fn there(state: &State, job: Job, asked: &export::Request) -> Result<Response, ApiError> {
     if job.request != *asked {
         return Err(ApiError::Conflict {
             code: "id_taken",
             detail: "this id belongs to an export that asks for something else".to_owned(),
         });
     }
-    Ok((StatusCode::OK, Json(ExportJob::from(job))).into_response())
+    let job = recorded(state, job).await?;
+    Ok((StatusCode::OK, Json(ExportJob::from(&job))).into_response())
 }
 
 fn tell(state: &State, job: &Job) {

@@ -76,7 +76,7 @@ pub(crate) struct ExportResult {
 /// Why there is no file.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExportFailure {
-    /// `damaged_entry`, `unknown_version`, `tenant_suspended`, `too_large`, `abandoned`, `internal`
+    /// `damaged_entry`, `unknown_version`, `tenant_suspended`, `too_large`, `store_refused`, `abandoned`, `internal`
     code: String,
     /// The first entry that is not what was recorded
     #[schema(value_type = Option<DamagedEntry>)]

@@ -24,12 +24,14 @@ use uuid::Uuid;
 pub use ask::{Asked, Created};
 pub use clean::{Kept, Remains, Waiting};
 pub use migrate::migrate;
-pub use work::{Claim, Ending};
+pub use work::{Claim, Ending, Room};
 
 use crate::{Damage, Progress, Request, Stretch, Summary};
 
 /// A worker that vanished this often over the same job takes it with it for good.
 pub const MOST_LOST: i32 = 5;
+/// A job whose object the store refused this often fails.
+pub const MOST_REFUSED: u32 = 15;
 
 /// Longest wait for a connection, a lock and a statement.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -57,7 +59,8 @@ pub enum State {
 /// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// `damaged_entry`, `unknown_version`, `tenant_suspended`, `too_large`, `abandoned`, `internal`.
+    /// `damaged_entry`, `unknown_version`, `tenant_suspended`, `too_large`, `store_refused`,
+    /// `abandoned`, `internal`.
     pub code: String,
     /// Of `damaged_entry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,10 @@ pub struct Job {
     pub total: u64,
     pub state: State,
     pub attempt: u32,
+    /// The id of the record that it still waits for; nobody works on it before.
+    pub unrecorded: Option<Uuid>,
+    /// How often the store has refused its object.
+    pub refused: u32,
     pub progress: Progress,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -119,7 +126,8 @@ pub enum Error {
     Database(#[source] sqlx::Error),
     #[error("migrating the schema export failed")]
     Migrate(#[source] sqlx::migrate::MigrateError),
-    /// The attempt was overtaken, or the job was cancelled: whoever meets this stops working on it.
+    /// The attempt was overtaken, the job was cancelled, or it waited too long for its record: whoever
+    /// meets this stops working on it.
     #[error("the job is somebody else's now")]
     Lost,
     /// Too many jobs of this tenant are open.

@@ -1,6 +1,7 @@
 //! What log-service does with jobs: makes them, looks at them, cancels them. Always of one tenant.
 
 use ledger::Tenant;
+use sqlx::postgres::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::row::Row;
@@ -13,6 +14,8 @@ pub struct Asked {
     pub id: Uuid,
     /// The principal, `type:id`.
     pub by: String,
+    /// The id that its record on the trail will have; nobody else may know it.
+    pub record: Uuid,
     pub request: Request,
     pub stretches: Vec<Stretch>,
 }
@@ -27,26 +30,24 @@ pub enum Created {
 
 impl Jobs {
     /// Makes a job unless its id is taken within the tenant, or `most` of its jobs are open
-    /// ([`Error::TooMany`]). Durable when it returns; repeating changes nothing.
+    /// ([`Error::TooMany`]). Durable when it returns; repeating changes nothing, and of several at
+    /// once exactly one makes it. Nobody works on it before [`Jobs::recorded`].
     pub async fn create(
         &self,
         tenant: &Tenant,
         asked: &Asked,
         most: u32,
     ) -> Result<Created, Error> {
-        if let Some(job) = self.get(tenant.id, asked.id).await? {
-            return Ok(Created::There(Box::new(job)));
-        }
-        let total: u64 = asked.stretches.iter().map(|part| part.to - part.from).sum();
-        let encode = |error: serde_json::Error| Error::Database(sqlx::Error::Encode(error.into()));
-        let request = serde_json::to_value(&asked.request).map_err(encode)?;
-        let stretches = serde_json::to_value(&asked.stretches).map_err(encode)?;
         let mut transaction = self.pool.begin().await?;
-        // One at a time within a tenant, so that two replicas do not both find a last place.
+        // One at a time within a tenant, so that two replicas do not both find a last place, and
+        // each finds what was made before it.
         let lock = i64::from_be_bytes(tenant.id.as_bytes()[8..].try_into().expect("8 bytes"));
         sqlx::query!("select pg_advisory_xact_lock($1)", lock)
             .execute(&mut *transaction)
             .await?;
+        if let Some(job) = find(&mut *transaction, tenant.id, asked.id).await? {
+            return Ok(Created::There(Box::new(job)));
+        }
         let open = sqlx::query_scalar!(
             r#"select count(*) as "count!" from export.jobs
                 where tenant = $1 and state in ('queued', 'running')"#,
@@ -57,22 +58,27 @@ impl Jobs {
         if open >= i64::from(most) {
             return Err(Error::TooMany);
         }
-        sqlx::query!(
-            "insert into export.jobs (tenant, id, tenant_code, created_by, request, stretches, total)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-            tenant.id,
-            asked.id,
-            tenant.code,
-            asked.by,
-            request,
-            stretches,
-            i64::try_from(total).unwrap_or(i64::MAX)
-        )
-        .execute(&mut *transaction)
-        .await?;
+        let job = insert(&mut transaction, tenant, asked).await?;
         transaction.commit().await?;
-        let job = self.get(tenant.id, asked.id).await?.ok_or(Error::Lost)?;
         Ok(Created::New(Box::new(job)))
+    }
+
+    /// The job's record is on the trail: workers may take it. The job as it is then; repeating changes
+    /// nothing. [`Error::Lost`] when it waited so long that it was removed.
+    pub async fn recorded(&self, tenant: Uuid, id: Uuid, record: Uuid) -> Result<Job, Error> {
+        sqlx::query!(
+            "update export.jobs set unrecorded = null, due_at = clock_timestamp()
+              where tenant = $1 and id = $2 and unrecorded = $3",
+            tenant,
+            id,
+            record
+        )
+        .execute(&self.pool)
+        .await?;
+        let job = self.get(tenant, id).await?;
+        // Another one that was made under this id since waits for a record of its own.
+        job.filter(|job| job.unrecorded.is_none())
+            .ok_or(Error::Lost)
     }
 
     /// How many jobs of the tenant are open: to refuse early what [`Jobs::create`] would refuse.
@@ -88,17 +94,7 @@ impl Jobs {
     }
 
     pub async fn get(&self, tenant: Uuid, id: Uuid) -> Result<Option<Job>, Error> {
-        let row = sqlx::query_as!(
-            Row,
-            "select tenant, id, tenant_code, created_at, created_by, request, stretches, total, state, attempt,
-                    rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure
-               from export.jobs where tenant = $1 and id = $2",
-            tenant,
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(Job::try_from).transpose()
+        find(&self.pool, tenant, id).await
     }
 
     /// The tenant's jobs, newest first, those older than `after`.
@@ -111,7 +107,7 @@ impl Jobs {
         let rows = sqlx::query_as!(
             Row,
             "select tenant, id, tenant_code, created_at, created_by, request, stretches, total, state, attempt,
-                    rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure
+                    unrecorded, refused, rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure
                from export.jobs
               where tenant = $1
                 and ($2::uuid is null
@@ -143,4 +139,41 @@ impl Jobs {
         .await?;
         self.get(tenant, id).await
     }
+}
+
+async fn find(database: impl PgExecutor<'_>, tenant: Uuid, id: Uuid) -> Result<Option<Job>, Error> {
+    let row = sqlx::query_as!(
+        Row,
+        "select tenant, id, tenant_code, created_at, created_by, request, stretches, total, state, attempt,
+                unrecorded, refused, rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure
+           from export.jobs where tenant = $1 and id = $2",
+        tenant,
+        id
+    )
+    .fetch_optional(database)
+    .await?;
+    row.map(Job::try_from).transpose()
+}
+
+async fn insert(database: &mut PgConnection, tenant: &Tenant, asked: &Asked) -> Result<Job, Error> {
+    let total: u64 = asked.stretches.iter().map(|part| part.to - part.from).sum();
+    let encode = |error: serde_json::Error| Error::Database(sqlx::Error::Encode(error.into()));
+    let row = sqlx::query_as!(
+        Row,
+        "insert into export.jobs (tenant, id, tenant_code, created_by, request, stretches, total, due_at, unrecorded)
+         values ($1, $2, $3, $4, $5, $6, $7, 'infinity', $8)
+         returning tenant, id, tenant_code, created_at, created_by, request, stretches, total, state, attempt,
+                   unrecorded, refused, rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure",
+        tenant.id,
+        asked.id,
+        tenant.code,
+        asked.by,
+        serde_json::to_value(&asked.request).map_err(encode)?,
+        serde_json::to_value(&asked.stretches).map_err(encode)?,
+        i64::try_from(total).unwrap_or(i64::MAX),
+        asked.record
+    )
+    .fetch_one(database)
+    .await?;
+    Job::try_from(row)
 }

@@ -51,7 +51,7 @@ impl Jobs {
             r#"select count(*) as "jobs!",
                       coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as "longest!"
                  from export.jobs
-                where state = 'queued' or (state = 'running' and leased_until <= clock_timestamp())"#
+                where (state = 'queued' and unrecorded is null) or (state = 'running' and leased_until <= clock_timestamp())"#
         )
         .fetch_one(&self.pool)
         .await?;
@@ -104,6 +104,18 @@ impl Jobs {
             object.attempt.cast_signed()
         );
         Ok(keeps.fetch_one(&self.pool).await?)
+    }
+
+    /// Removes jobs that have waited longer than that for their record: whoever asked for them had no
+    /// answer. How many.
+    pub async fn forget_unrecorded(&self, older_than: Duration) -> Result<u64, Error> {
+        let gone = sqlx::query!(
+            "delete from export.jobs
+              where state = 'queued' and due_at = 'infinity' and unrecorded is not null
+                and created_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64()
+        );
+        Ok(gone.execute(&self.pool).await?.rows_affected())
     }
 
     /// Removes jobs that ended longer ago than that; how many.

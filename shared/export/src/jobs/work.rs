@@ -11,12 +11,23 @@ use super::row::Row;
 use super::{Error, Failure, Job, Jobs, MOST_LOST};
 use crate::{Progress, Summary};
 
+/// Any number that nothing else in the database locks: "claim" in ASCII.
+const CLAIM_LOCK: i64 = 0x0063_6c61_696d;
+
 /// Which attempt at which job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub tenant: Uuid,
     pub id: Uuid,
     pub attempt: u32,
+}
+
+/// What a worker has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Any,
+    /// One job, the last: of a tenant that has none at work anywhere.
+    Last,
 }
 
 /// How an attempt ends.
@@ -31,6 +42,8 @@ pub enum Ending {
     Failed(Failure),
     /// Something else was not there: somebody takes it again after a pause.
     Later(Duration),
+    /// The same, and counted: the store refused the object.
+    Refused(Duration),
 }
 
 impl Job {
@@ -47,8 +60,16 @@ impl Jobs {
     /// Takes the job that has waited longest among those of the tenants with the fewest at work, for
     /// `lease`. A job whose worker was not heard of within its lease is taken again; one that lost
     /// [`MOST_LOST`] workers fails as `abandoned` instead.
-    pub async fn claim(&self, lease: Duration) -> Result<Option<Job>, Error> {
+    ///
+    /// Whoever asks with [`Room::Last`] for the last of several places never has them all at work for
+    /// one tenant.
+    pub async fn claim(&self, lease: Duration, room: Room) -> Result<Option<Job>, Error> {
         self.abandon().await?;
+        let mut transaction = self.pool.begin().await?;
+        // One at a time, so that each counts what the ones before it took.
+        sqlx::query!("select pg_advisory_xact_lock($1)", CLAIM_LOCK)
+            .execute(&mut *transaction)
+            .await?;
         let row = sqlx::query_as!(
             Row,
             "update export.jobs j
@@ -58,19 +79,23 @@ impl Jobs {
                     started_at = clock_timestamp(), rows_done = 0, rows_scanned = 0
               where (j.tenant, j.id) = (
                 select w.tenant, w.id from export.jobs w
-                 where (w.state = 'queued' and w.due_at <= clock_timestamp())
-                    or (w.state = 'running' and w.leased_until <= clock_timestamp())
-                 order by (select count(*) from export.jobs o
-                            where o.tenant = w.tenant and o.state = 'running' and o.leased_until > clock_timestamp()),
-                          w.due_at, w.id
+                 cross join lateral (
+                   select count(*) as jobs from export.jobs o
+                    where o.tenant = w.tenant and o.state = 'running' and o.leased_until > clock_timestamp()) at_work
+                 where ((w.state = 'queued' and w.due_at <= clock_timestamp())
+                        or (w.state = 'running' and w.leased_until <= clock_timestamp()))
+                   and ($2 or at_work.jobs = 0)
+                 order by at_work.jobs, w.due_at, w.id
                  limit 1
-                 for update skip locked)
+                 for update of w skip locked)
              returning tenant, id, tenant_code, created_at, created_by, request, stretches, total, state, attempt,
-                       rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure",
-            lease.as_secs_f64()
+                       unrecorded, refused, rows_done, rows_scanned, started_at, ended_at, expires_at, bytes, sha256, hashes, failure",
+            lease.as_secs_f64(),
+            room == Room::Any
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         row.map(Job::try_from).transpose()
     }
 
@@ -159,16 +184,18 @@ impl Jobs {
                 .execute(&self.pool)
                 .await?
             }
-            Ending::Later(pause) => {
+            Ending::Later(pause) | Ending::Refused(pause) => {
+                let refused = i32::from(matches!(ending, Ending::Refused(_)));
                 sqlx::query!(
                     "update export.jobs
-                        set state = 'queued', leased_until = null,
+                        set state = 'queued', leased_until = null, refused = refused + $5,
                             due_at = clock_timestamp() + make_interval(secs => $4)
                       where tenant = $1 and id = $2 and attempt = $3 and state = 'running'",
                     tenant,
                     id,
                     attempt,
-                    pause.as_secs_f64()
+                    pause.as_secs_f64(),
+                    refused
                 )
                 .execute(&self.pool)
                 .await?

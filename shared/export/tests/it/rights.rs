@@ -16,6 +16,10 @@ const ASK: &[(&str, bool)] = &[
         "update export.jobs set state = 'cancelled', leased_until = null, ended_at = now()",
         true,
     ),
+    (
+        "update export.jobs set unrecorded = null, due_at = now()",
+        true,
+    ),
     ("update export.jobs set attempt = 9", false),
     ("update export.jobs set request = '{}'", false),
     ("update export.jobs set sha256 = sha256('x')", false),
@@ -30,6 +34,7 @@ const WORK: &[(&str, bool)] = &[
     (ROW, false),
     ("update export.jobs set request = '{}'", false),
     ("update export.jobs set stretches = '[]'", false),
+    ("update export.jobs set unrecorded = null", false),
     ("update export.jobs set tenant = gen_random_uuid()", false),
     ("select * from ledger.entries", false),
 ];
