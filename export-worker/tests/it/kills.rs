@@ -3,12 +3,15 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use export::jobs::{self, Room, State};
 use export::{Format, Request};
 
 use crate::stopping::Stopping;
 use crate::world::{Place, World, request};
+
+const SWEPT_WITHIN: Duration = Duration::from_secs(20);
 
 fn compressed() -> Request {
     let mut request = request(Format::Csv, &[]);
@@ -70,6 +73,68 @@ async fn at_each_step_of_a_directory() {
 #[tokio::test]
 async fn at_each_step_of_s3() {
     story(Place::S3).await;
+}
+
+/// Lets a worker die at a step of a large upload, and gives how many uploads it leaves.
+async fn dies_at(world: &World, step: usize, after: bool, expected: &[u8]) -> usize {
+    let job = world.ask(request(Format::Jsonl, &[])).await;
+    let (store, steps) = Stopping::new(Arc::clone(&world.store), step, after);
+    let worker = world.worker_on(Arc::new(store));
+    let mut work = Box::pin(async move { worker.catch_up().await });
+    tokio::select! {
+        done = &mut work => panic!("not stopped: {done:?}"),
+        () = steps.reached.notified() => {}
+    }
+    // Dropping it would give the upload up, which a process that is killed does not.
+    std::mem::forget(work);
+    let left = world.uploads().await;
+    world.lapse().await;
+    world.worker().catch_up().await.unwrap();
+    let done = world.job(job.id).await;
+    assert_eq!((done.state, done.attempt), (State::Finished, 2));
+    assert!(world.file(&done).await == expected, "step {step}");
+
+    world.worker().sweep(Duration::ZERO).await.unwrap();
+    assert_eq!(world.keys().await, [done.key()]);
+    // S3 counts whole seconds, so the youngest upload is not swept at once.
+    let swept = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while world.uploads().await > 0 {
+            ticks.tick().await;
+            world.store.sweep_uploads(Duration::ZERO).await.unwrap();
+        }
+    };
+    tokio::time::timeout(SWEPT_WITHIN, swept).await.unwrap();
+    world.jobs.cancel(world.tenant.id, job.id).await.unwrap();
+    world.worker().clean_up().await.unwrap();
+    left
+}
+
+#[tokio::test]
+async fn between_the_parts_of_an_upload_to_s3() {
+    let world = World::new(Place::S3).await;
+    // Two parts of 8 MiB, and a rest.
+    world.fill_large("default", 200).await;
+    let job = world.ask(request(Format::Jsonl, &[])).await;
+    let (store, steps) = Stopping::new(Arc::clone(&world.store), usize::MAX, false);
+    world.worker_on(Arc::new(store)).catch_up().await.unwrap();
+    let expected = world.file(&world.job(job.id).await).await;
+    assert!(expected.len() > 2 * (8 << 20), "{}", expected.len());
+    world.jobs.cancel(world.tenant.id, job.id).await.unwrap();
+    world.worker().clean_up().await.unwrap();
+
+    let finish = steps.taken() - 1;
+    for (step, after, left) in [
+        // The first part is on its way.
+        (finish / 2, true, 1),
+        // Two parts are there, and the rest was never sent.
+        (finish, false, 1),
+        // The object is there, and its row is not.
+        (finish, true, 0),
+    ] {
+        assert_eq!(dies_at(&world, step, after, &expected).await, left);
+    }
+    world.end().await;
 }
 
 /// Between any two moments at which a worker waits for something.
@@ -135,19 +200,13 @@ async fn who_was_overtaken_changes_nothing() {
     overtaken.attempt = 1;
     let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
     let late = work
-        .end(overtaken, &jobs::Ending::Later(std::time::Duration::ZERO))
+        .end(overtaken, &jobs::Ending::Later(Duration::ZERO))
         .await;
     assert!(matches!(late, Err(jobs::Error::Lost)));
     let progress = export::Progress::default();
-    let late = work
-        .beat(overtaken, progress, std::time::Duration::from_mins(1))
-        .await;
+    let late = work.beat(overtaken, progress, Duration::from_mins(1)).await;
     assert!(matches!(late, Err(jobs::Error::Lost)));
-    world
-        .worker()
-        .sweep(std::time::Duration::ZERO)
-        .await
-        .unwrap();
+    world.worker().sweep(Duration::ZERO).await.unwrap();
     assert_eq!(world.keys().await, [done.key()]);
     worker.close().await;
     work.close().await;
@@ -161,7 +220,7 @@ async fn a_job_that_loses_its_workers_is_abandoned() {
     world.fill("default", 1).await;
     let job = world.ask(compressed()).await;
     let work = export::Jobs::open(&world.url.as_str().into(), jobs::Role::Work, 1).unwrap();
-    let lease = std::time::Duration::from_mins(1);
+    let lease = Duration::from_mins(1);
     for attempt in 1..=5 {
         let claimed = work.claim(lease, Room::Any).await.unwrap().unwrap();
         assert_eq!(claimed.attempt, attempt);

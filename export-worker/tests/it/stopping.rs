@@ -33,6 +33,10 @@ impl Steps {
         self.taken.fetch_add(1, Ordering::SeqCst) == self.stop_at
     }
 
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
     async fn run<T>(&self, step: impl Future<Output = T>) -> T {
         if !self.is_last() {
             return step.await;

@@ -196,6 +196,20 @@ impl World {
         }
     }
 
+    /// Entries of 100 kB each.
+    pub(crate) async fn fill_large(&self, partition: &str, count: usize) {
+        let post = |number: usize| {
+            let text = format!("{number:010}").repeat(10_000);
+            format!(
+                r#"{{"partition":"{partition}","action":"page.kept","metadata":{{"text":"{text}"}}}}"#
+            )
+        };
+        for first in (0..count).step_by(20) {
+            let posts = (first..count.min(first + 20)).map(post).collect();
+            self.append(partition, posts).await;
+        }
+    }
+
     pub(crate) async fn ask(&self, request: Request) -> Job {
         self.try_ask(Uuid::now_v7(), request).await.unwrap()
     }
@@ -304,6 +318,13 @@ impl World {
     pub(crate) async fn keys(&self) -> Vec<String> {
         let objects = self.store.list("", None, 1_000).await.unwrap();
         objects.into_iter().map(|object| object.key).collect()
+    }
+
+    /// Uploads to S3 that were begun and are neither finished nor given up.
+    pub(crate) async fn uploads(&self) -> usize {
+        let (client, bucket) = self.bucket.as_ref().unwrap();
+        let listed = client.list_multipart_uploads().bucket(bucket).send().await;
+        listed.unwrap().uploads().len()
     }
 
     /// Every job goes, and with them everything in the store.
