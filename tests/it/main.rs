@@ -10,6 +10,7 @@ mod changes;
 mod documented;
 mod forge;
 mod independent;
+mod killed;
 mod outage;
 mod postman;
 mod replicas;
