@@ -25,11 +25,16 @@ async fn as_many_processes() {
 async fn told(way: Way) {
     let system = System::start_as(way, &Servers::from_environment().unwrap()).await;
     let operator = system.operator().await;
-    let tenant = tenants(&system, &operator, &["story"]).await.remove(0);
+    let mut tenants = tenants(&system, &operator, &["story", "stranger"]).await;
+    let (tenant, stranger) = (tenants.remove(0), tenants.remove(0));
     let entries = append(&system, &tenant).await;
     read(&system, &tenant, &entries).await;
     find::find(&system, &tenant, &entries).await;
     exports::export(&system, &tenant, &entries).await;
+    match way {
+        Way::OneProcess => exports::no_links(&system, &tenant).await,
+        Way::Distributed(_) => exports::links(&system, &tenant, &stranger).await,
+    }
     let entries = follow::follow(&system, &tenant, entries).await;
     verify(&system, &tenant, &entries).await;
     system.finish().await;

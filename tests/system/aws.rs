@@ -52,6 +52,10 @@ async fn clients(servers: &Servers) -> Clients {
     }
 }
 
+pub(crate) async fn objects(servers: &Servers) -> aws_sdk_s3::Client {
+    clients(servers).await.s3
+}
+
 pub(crate) async fn create(servers: &Servers, name: &str) -> anyhow::Result<()> {
     let clients = clients(servers).await;
     for queue in QUEUES {

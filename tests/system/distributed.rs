@@ -168,6 +168,7 @@ fn environment(
         ("INDEX_QUEUE_URL", aws::queue_url(name, "index")),
         ("EXPORT_QUEUE_URL", aws::queue_url(name, "export")),
         ("STORE_URL", aws::store_url(name)),
+        ("STORE_PUBLIC_ENDPOINT", servers.localstack_url.clone()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
     own.into_iter().chain(aws::environment(servers)).collect()

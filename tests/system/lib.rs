@@ -143,6 +143,11 @@ impl Installation {
         aws::send(&self.servers, &self.name, queue, body).await
     }
 
+    /// What Amazon's own client sees of the files of exports, where the system is distributed.
+    pub async fn objects(&self) -> aws_sdk_s3::Client {
+        aws::objects(&self.servers).await
+    }
+
     /// The file with [`Installation::credentials`].
     pub fn credentials_file(&self) -> PathBuf {
         let folder = match self.way {
