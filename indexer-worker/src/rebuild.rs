@@ -1,17 +1,20 @@
 //! A tenant's index, made anew from the ledger while appends and searches go on: the next index is
 //! filled beside the current one and then put in its place.
 //!
-//! What makes it whole: before the switch the cursors are set back to what the next index has, and
-//! the tenant's indexing is held; after it they are set back once more and let go. Whoever was at
+//! What makes it whole: before the switch the cursors are set back to what both indices have, and
+//! the tenant's indexing is held; after it they are set to what the new one has, and let go. Whoever was at
 //! work on the old index meanwhile cannot move a cursor past that, so what he wrote there is written
-//! again. A crash before the switch leaves the old index as it was; one after it leaves the new one
+//! again. A crash before the switch leaves the old index, one after it the new one, each
 //! with cursors that fit, and the hold ends by itself.
+//!
+//! The claim only spares work: it may be lost, and another worker begin anew. From then on the next index of
+//! the one who was first is gone for good, and his hold counts no more, wherever he was.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use ledger::{Behind, Chain, Cursor};
-use search::{Placement, Which};
+use search::{Placement, Rebuild, Which};
 use service::Shutdown;
 use service::follow::Turn;
 use uuid::Uuid;
@@ -22,8 +25,8 @@ use crate::{State, VISIBLE, WRITTEN, check};
 
 /// A follower without cursors: everything is before it.
 const NOBODY: &str = "index.nobody";
-/// Longer than a switch can take.
-const HOLD: Duration = Duration::from_mins(2);
+/// Longer than one try of the switch can take.
+const HOLD: Duration = Duration::from_mins(3);
 /// Between two tries of the switch.
 const PAUSE: Duration = Duration::from_secs(2);
 const TRIES: usize = 5;
@@ -106,24 +109,17 @@ async fn rebuild(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     state.ledger().forget_unindexed(tenant).await?;
-    state.search().begin_rebuild(tenant, placement).await?;
+    let next = state.search().begin_rebuild(tenant, placement).await?;
     let mut filled: Vec<Cursor> = Vec::new();
     for round in 1..=ROUNDS {
-        let entries = fill(state, tenant, &mut filled, shutdown).await?;
+        let entries = fill(state, tenant, next, &mut filled, shutdown).await?;
         tracing::info!(%tenant, round, entries, "the next index is filled");
         // What came meanwhile is less than one bulk: the worker brings it in after the switch.
         if entries < u64::from(state.settings().rows) {
             break;
         }
     }
-    let followers = [WRITTEN, VISIBLE];
-    let hold = state.ledger().rewind(&followers, tenant, &filled, HOLD);
-    hold.await?;
-    switch(state, tenant).await?;
-    let release = state
-        .ledger()
-        .rewind(&followers, tenant, &filled, Duration::ZERO);
-    Ok(release.await?)
+    switch(state, tenant, next, &filled).await
 }
 
 /// Everything from the cursors to the heads of this moment; the number of entries. The cursors say
@@ -131,6 +127,7 @@ async fn rebuild(
 async fn fill(
     state: &State,
     tenant: Uuid,
+    next: Rebuild,
     filled: &mut Vec<Cursor>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<u64> {
@@ -149,8 +146,10 @@ async fn fill(
                 bail!("stopped while an index was built anew");
             }
             let batch = read(state, cursor.clone(), chain.size).await?;
-            let written = put(state, &batch, Which::Next).await;
-            written.map_err(Put::into_error)?;
+            match put(state, &batch, Which::Next(next)).await {
+                Err(Put::Index(error)) => return Err(ended(error)),
+                written => written.map_err(Put::into_error)?,
+            }
             entries += batch.after.next - cursor.next;
             cursor = batch.after;
         }
@@ -164,17 +163,49 @@ async fn fill(
 
 /// Whether a switch that failed was made is not known: it is tried again, which changes nothing when
 /// it was.
-async fn switch(state: &State, tenant: Uuid) -> anyhow::Result<()> {
+async fn switch(
+    state: &State,
+    tenant: Uuid,
+    next: Rebuild,
+    filled: &[Cursor],
+) -> anyhow::Result<()> {
+    let followers = [WRITTEN, VISIBLE];
+    let hold = state.ledger().hold(&followers, tenant, filled, HOLD);
+    let hold = hold.await?;
     let mut tries = TRIES;
     loop {
         tries -= 1;
-        match state.search().finish_rebuild(tenant).await {
+        match state.search().finish_rebuild(tenant, next).await {
             Err(search::Error::Unavailable(error)) if tries > 0 => {
                 let error = format!("{error:#}");
                 tracing::warn!(%tenant, error, "the switch to the next index is tried again");
-                tokio::time::sleep(PAUSE).await;
             }
-            outcome => return Ok(outcome?),
+            outcome => {
+                outcome.map_err(ended)?;
+                break;
+            }
         }
+        tokio::time::sleep(PAUSE).await;
+        let held = state.ledger().extend(&hold, HOLD).await?;
+        ensure!(
+            held,
+            "the switch took too long, or another rebuild is at it"
+        );
     }
+    if !state.ledger().release(&hold, filled).await? {
+        // The cursors are behind what this index has, and that is theirs to set who holds them now.
+        tracing::warn!(%tenant, "another rebuild is at its switch: some entries are indexed once more");
+    }
+    Ok(())
+}
+
+/// Why the next index cannot be filled or switched to.
+fn ended(error: search::Error) -> anyhow::Error {
+    let context = match error {
+        search::Error::Missing => {
+            "the next index is gone: another rebuild of this tenant began since"
+        }
+        _ => "filling the next index",
+    };
+    anyhow::Error::new(error).context(context)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use query::Document;
-use search::{Ask, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
-use tokio::sync::Notify;
+use search::{Ask, Error, Hit, Placement, Rebuild, Refused, Search, Stats, StatsAsk, Which};
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 #[derive(Debug)]
@@ -16,6 +16,10 @@ pub(crate) struct Faults {
     away: AtomicBool,
     /// Rebuilds begin and never go on.
     stalled: AtomicBool,
+    /// Calls that fill a next index or switch to it and are let through.
+    steps: Semaphore,
+    /// Somebody waits for one.
+    stopped: Notify,
     refused: Mutex<HashSet<u64>>,
     /// Documents that the index acknowledged.
     pub(crate) written: AtomicUsize,
@@ -30,6 +34,8 @@ impl Faults {
             inner: Arc::clone(inner),
             away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            steps: Semaphore::new(Semaphore::MAX_PERMITS),
+            stopped: Notify::new(),
             refused: Mutex::default(),
             written: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
@@ -43,6 +49,27 @@ impl Faults {
 
     pub(crate) fn stall_rebuilds(&self) {
         self.stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// Rebuilds stop after so many writes; the switch counts as one.
+    pub(crate) fn stop_rebuilds_after(&self, steps: usize) {
+        self.steps.forget_permits(Semaphore::MAX_PERMITS - steps);
+    }
+
+    pub(crate) async fn until_stopped(&self) {
+        self.stopped.notified().await;
+    }
+
+    pub(crate) fn let_rebuilds_go_on(&self) {
+        self.steps.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    async fn step(&self) {
+        if let Ok(step) = self.steps.try_acquire() {
+            return step.forget();
+        }
+        self.stopped.notify_one();
+        self.steps.acquire().await.unwrap().forget();
     }
 
     pub(crate) fn refuse(&self, seqs: impl IntoIterator<Item = u64>) {
@@ -81,6 +108,9 @@ impl Search for Faults {
         documents: &[Document],
     ) -> Result<Vec<Refused>, Error> {
         self.call()?;
+        if let Which::Next(_) = which {
+            self.step().await;
+        }
         let refused = self.refused.lock().unwrap().clone();
         let (refused, taken): (Vec<_>, Vec<_>) = documents
             .iter()
@@ -112,7 +142,7 @@ impl Search for Faults {
         self.inner.stats(tenant, ask).await
     }
 
-    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
+    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<Rebuild, Error> {
         self.call()?;
         if self.stalled.load(Ordering::SeqCst) {
             return std::future::pending().await;
@@ -120,9 +150,10 @@ impl Search for Faults {
         self.inner.begin_rebuild(tenant, placement).await
     }
 
-    async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
+    async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
         self.call()?;
-        self.inner.finish_rebuild(tenant).await
+        self.step().await;
+        self.inner.finish_rebuild(tenant, rebuild).await
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {

@@ -54,6 +54,50 @@ async fn while_appends_go_on_opensearch() {
     while_appends_go_on(Index::OpenSearch).await;
 }
 
+/// The claim went with its connection, and its holder goes on when another one has done it: after so many writes of
+/// seven, or just before the switch.
+async fn one_that_is_overtaken_changes_nothing(index: Index) {
+    for steps in [2, 7] {
+        let world = World::new(index).await;
+        let acme = tenant("acme");
+        world.append(&acme, DEFAULT, 20).await;
+        world.state().catch_up().await.unwrap();
+        let faults = Faults::before(&world.another_search().await);
+        faults.stop_rebuilds_after(steps);
+        let (slow, id) = (world.worker(Arc::clone(&faults) as _), acme.id);
+        let first = tokio::spawn(async move {
+            let never = Shutdown::new();
+            slow.rebuild(id, Placement::Own, &never).await
+        });
+        faults.until_stopped().await;
+        let never = Shutdown::new();
+        let done = world.state().rebuild(acme.id, Placement::Own, &never).await;
+        assert!(!done.unwrap(), "it is claimed");
+
+        world.end_claims().await;
+        let done = world.state().rebuild(acme.id, Placement::Own, &never).await;
+        assert!(done.unwrap());
+        world.append(&acme, DEFAULT, 10).await;
+        faults.let_rebuilds_go_on();
+        let ended = first.await.unwrap().unwrap_err();
+        let ended = format!("{ended:#}");
+        assert!(ended.contains("another rebuild"), "{ended}");
+        world.state().catch_up().await.unwrap();
+        world.verify(&[&acme]).await;
+        world.end(&[&acme]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_overtaken_changes_nothing_embedded() {
+    one_that_is_overtaken_changes_nothing(Index::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_overtaken_changes_nothing_opensearch() {
+    one_that_is_overtaken_changes_nothing(Index::OpenSearch).await;
+}
+
 /// Nobody needs to call for it, also when nothing is appended any more.
 async fn a_lost_index_is_built_anew(index: Index) {
     let world = World::new(index).await;

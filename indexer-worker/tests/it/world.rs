@@ -132,6 +132,15 @@ impl World {
         statements.execute(&mut connection).await.unwrap();
     }
 
+    /// As by a connection that is lost: all claims of everybody are over.
+    pub(crate) async fn end_claims(&self) {
+        self.tamper(
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity \
+              where application_name = 'ledger claims' and datname = current_database()",
+        )
+        .await;
+    }
+
     /// Until searches find everything of the chain, as the cursor says.
     pub(crate) async fn until_visible(&self, tenant: &Tenant, partition: &str, next: u64) {
         let mut tick = tokio::time::interval(Duration::from_millis(20));

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use claims::Claims;
 pub(crate) use cursors::epoch;
+pub use fence::Hold;
 pub use unindexed::Unindexed;
 
 use crate::{Error, connect};

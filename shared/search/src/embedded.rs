@@ -25,10 +25,10 @@ use tantivy::TantivyError;
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 use uuid::Uuid;
 
-use self::directory::Root;
+use self::directory::{Name, Root};
 use self::indices::Indices;
 use self::writers::Writers;
-use crate::{Ask, Busy, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
+use crate::{Ask, Busy, Error, Hit, Placement, Rebuild, Refused, Search, Stats, StatsAsk, Which};
 
 /// A tenant, and the number of one of his indices.
 type Key = (Uuid, u64);
@@ -125,10 +125,10 @@ impl Embedded {
 impl Search for Embedded {
     async fn create(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
         self.alone(tenant, move |indices| {
-            match indices.number(tenant, Which::Current) {
-                Err(Error::Missing) => indices.begin(tenant, Which::Current),
-                other => other.map(drop),
+            if indices.named(tenant, Name::Current)?.is_none() {
+                indices.begin(tenant, Name::Current)?;
             }
+            Ok(())
         })
         .await
     }
@@ -203,12 +203,9 @@ impl Search for Embedded {
         .await
     }
 
-    async fn begin_rebuild(&self, tenant: Uuid, _: Placement) -> Result<(), Error> {
+    async fn begin_rebuild(&self, tenant: Uuid, _: Placement) -> Result<Rebuild, Error> {
         let structure = self.structure().await?;
-        let next = self.with(move |indices| match indices.number(tenant, Which::Next) {
-            Err(Error::Missing) => Ok(None),
-            other => other.map(Some),
-        });
+        let next = self.with(move |indices| indices.named(tenant, Name::Next));
         // A next index that is left behind goes, so nobody may write to it; the current one stays.
         let turn = match next.await? {
             Some(number) => Some(self.writers.turn((tenant, number)).await?),
@@ -219,23 +216,14 @@ impl Search for Embedded {
             if let Some(mut turn) = turn {
                 turn.close();
             }
-            indices.begin(tenant, Which::Next)
+            indices.begin(tenant, Name::Next).map(Rebuild::of)
         })
         .await
     }
 
-    async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
-        self.alone(tenant, move |indices| {
-            match indices.number(tenant, Which::Next) {
-                Err(Error::Missing) => return Ok(()),
-                other => other?,
-            };
-            let directory = indices.root.tenant(tenant);
-            directory.switch().map_err(disk)?;
-            // Searches that began before hold their files open.
-            directory.sweep().map_err(disk)
-        })
-        .await
+    async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
+        self.alone(tenant, move |indices| indices.switch(tenant, rebuild))
+            .await
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {

@@ -71,14 +71,16 @@ pub trait Search: fmt::Debug + Send + Sync {
     async fn stats(&self, tenant: Uuid, ask: &StatsAsk<'_>) -> Result<Stats, Error>;
 
     /// Makes the next index, empty, beside the current one (if there is one), which goes on to be
-    /// searched and written. A next index that a rebuild left behind is thrown away.
-    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error>;
+    /// searched and written. The next index of a rebuild that began before is thrown away, whether somebody
+    /// is still at it or not: from then on he gets [`Error::Missing`], and what he writes reaches no other index.
+    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<Rebuild, Error>;
 
-    /// Puts the next index in the place of the current one, which is thrown away; what was written to
-    /// the next one is found from now on. In one step for those who search. Nobody may write to the
-    /// current index between the last write to the next one and the end of this call. Without a
-    /// next index it changes nothing, so that it may be repeated.
-    async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error>;
+    /// Puts the next index of this very rebuild in the place of the current one, which is thrown away; what was
+    /// written to it is found from now on. In one step for those who search. Nobody may write to the
+    /// current index between the last write to the next one and the end of this call. It may be
+    /// repeated: where that index is the current one already, it changes nothing. [`Error::Missing`]: another
+    /// rebuild began since, and nothing was switched by this one, or it is over.
+    async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error>;
 
     /// Throws everything of the tenant away; fine when there is nothing.
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error>;
@@ -136,9 +138,13 @@ pub enum Which {
     /// The one that is searched.
     #[default]
     Current,
-    /// The one that a rebuild fills.
-    Next,
+    /// The one that this rebuild fills.
+    Next(Rebuild),
 }
+
+/// One rebuild of a tenant's index, told apart from all others of the tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuild(Uuid);
 
 /// A document that the index does not take, now or ever.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The index in an OpenSearch (2.x, also Amazon's): an index for each tenant behind an alias, or a share
+//! The index in an OpenSearch (2.12 or later, also Amazon's): an index for each tenant behind an alias, or a share
 //! of an index behind a filtered alias. Everything goes through these aliases.
 
 mod ask;
@@ -11,6 +11,8 @@ mod mapping;
 mod place;
 pub mod wire;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use query::Document;
 use serde::Deserialize;
@@ -19,7 +21,9 @@ use uuid::Uuid;
 
 use self::http::{Http, PATIENT};
 use self::place::{Names, Place};
-use crate::{Ask, Error, Hit, Placement, Refused, Search, Settings, Stats, StatsAsk, Which};
+use crate::{
+    Ask, Error, Hit, Placement, Rebuild, Refused, Search, Settings, Stats, StatsAsk, Which,
+};
 
 /// Documents that are deleted with one request.
 const DELETED_AT_ONCE: usize = 1_000;
@@ -46,15 +50,53 @@ impl OpenSearch {
         place::find(&self.http, &self.names.alias(tenant, which)).await
     }
 
-    /// Throws away wherever the alias leads.
-    async fn leave_all(&self, alias: &str) -> Result<(), Error> {
-        let left = place::all(&self.http, alias).await?;
-        let actions = left.iter().map(|place| place.leave(alias)).collect();
-        place::switch(&self.http, actions).await
+    /// Throws away what rebuilds left behind, or are still at.
+    async fn leave_next(&self, tenant: Uuid) -> Result<(), Error> {
+        let alias = self.names.next(tenant);
+        let left = place::all(&self.http, &alias).await?;
+        for place in &left {
+            place::seal(&self.http, &self.names, place).await?;
+        }
+        // One of them may have become the current one before that, and none can after it.
+        let current = self.place(tenant, Which::Current).await?;
+        let left = left.iter().filter(|place| Some(*place) != current.as_ref());
+        let actions = left.map(|place| place.leave(&alias)).collect();
+        match place::switch(&self.http, actions).await {
+            // Another one has just thrown it away.
+            Err(Error::Missing) => Ok(()),
+            left => left,
+        }
     }
 
-    /// Deletes all documents of a tenant in the shared index that belong to none of these shares.
-    async fn sweep(&self, tenant: Uuid, kept: &[&Place]) -> Result<(), Error> {
+    /// Deletes all documents of a tenant in the shared index that belong to no current share.
+    async fn sweep(&self, tenant: Uuid) -> Result<(), Error> {
+        let (index, routing) = (self.names.pool(tenant), tenant.simple().to_string());
+        let mut sealed = BTreeSet::new();
+        let mut current = self.place(tenant, Which::Current).await?;
+        loop {
+            let kept = current.as_ref().and_then(|place| place.share.as_deref());
+            let ids = self.others(tenant, kept).await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let shares: BTreeSet<_> = ids.iter().map(|id| share(id).to_owned()).collect();
+            let open: Vec<_> = shares.difference(&sealed).cloned().collect();
+            if open.is_empty() {
+                bulk::delete(&self.http, &index, &routing, &ids).await?;
+                continue;
+            }
+            for share in open {
+                let place = self.names.share(tenant, &share);
+                place::seal(&self.http, &self.names, &place).await?;
+                sealed.insert(share);
+            }
+            // As above: what is not the current one now will never be.
+            current = self.place(tenant, Which::Current).await?;
+        }
+    }
+
+    /// Ids of some documents of a tenant in the shared index that are not of this share.
+    async fn others(&self, tenant: Uuid, kept: Option<&str>) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
         struct Found {
             #[serde(default)]
@@ -70,11 +112,8 @@ impl OpenSearch {
             #[serde(rename = "_id")]
             id: String,
         }
-        let (index, tenant) = (self.names.pool(tenant), tenant.simple().to_string());
-        let kept: Vec<_> = kept
-            .iter()
-            .filter_map(|place| place.share.as_ref())
-            .collect();
+        let (index, tenant) = (self.names.pool(tenant), tenant.simple());
+        let kept: Vec<_> = kept.into_iter().collect();
         let body = json!({
             "query": {"bool": {
                 "filter": [{"prefix": {"owner": format!("{tenant}-")}}],
@@ -82,22 +121,27 @@ impl OpenSearch {
             }},
             "size": DELETED_AT_ONCE, "_source": false, "track_total_hits": false,
         });
-        loop {
-            let refresh = format!("{index}/_refresh");
-            let refreshed = self.http.post(&refresh, &json!({}), PATIENT).await?;
-            if refreshed.status == 404 {
-                return Ok(());
-            }
-            refreshed.ok()?;
-            let path = format!("{index}/_search?routing={tenant}&filter_path=hits.hits._id");
-            let found: Found = self.http.post(&path, &body, PATIENT).await?.read()?;
-            if found.hits.hits.is_empty() {
-                return Ok(());
-            }
-            let ids: Vec<_> = found.hits.hits.into_iter().map(|hit| hit.id).collect();
-            bulk::delete(&self.http, &index, &tenant, &ids).await?;
+        let refresh = format!("{index}/_refresh");
+        let refreshed = self.http.post(&refresh, &json!({}), PATIENT).await?;
+        if refreshed.status == 404 {
+            return Ok(Vec::new());
         }
+        refreshed.ok()?;
+        let path = format!("{index}/_search?routing={tenant}&filter_path=hits.hits._id");
+        let found: Found = self.http.post(&path, &body, PATIENT).await?.read()?;
+        Ok(found.hits.hits.into_iter().map(|hit| hit.id).collect())
     }
+
+    /// Whether the current index is the one that this rebuild made.
+    async fn is_current(&self, tenant: Uuid, rebuild: Rebuild) -> Result<bool, Error> {
+        let current = self.place(tenant, Which::Current).await?;
+        Ok(current.is_some_and(|place| self.names.is_of(tenant, rebuild, &place)))
+    }
+}
+
+/// Whose a document in a shared index is, by its id.
+fn share(id: &str) -> &str {
+    id.split('/').next().unwrap_or_default()
 }
 
 #[async_trait]
@@ -109,7 +153,7 @@ impl Search for OpenSearch {
         let alias = self.names.alias(tenant, Which::Current);
         let place = self.names.place(tenant, placement, FIRST);
         // Where another worker made a place of the other kind meanwhile, there is one as well.
-        place.make(&self.http, tenant, &alias).await.map(drop)
+        place.make(&self.http, tenant, &[&alias]).await.map(drop)
     }
 
     async fn write(
@@ -139,52 +183,56 @@ impl Search for OpenSearch {
         count::stats(&self.http, &alias, ask).await
     }
 
-    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
-        let alias = self.names.alias(tenant, Which::Next);
-        let number = Uuid::now_v7().simple().to_string();
-        let next = self.names.place(tenant, placement, &number);
+    async fn begin_rebuild(&self, tenant: Uuid, placement: Placement) -> Result<Rebuild, Error> {
+        let rebuild = Rebuild(Uuid::now_v7());
+        let next = self.names.place(tenant, placement, &rebuild.number());
+        let alias = self.names.next(tenant);
+        let filled = self.names.alias(tenant, Which::Next(rebuild));
         for _ in 0..TRIES {
-            self.leave_all(&alias).await?;
-            let current = self.place(tenant, Which::Current).await?;
-            self.sweep(tenant, current.as_ref().as_slice()).await?;
+            self.leave_next(tenant).await?;
+            self.sweep(tenant).await?;
             // A rebuild that was killed may have made its index only now: the server goes on with a
             // request whose sender is gone.
-            if next.make(&self.http, tenant, &alias).await? {
-                return Ok(());
+            if next.make(&self.http, tenant, &[&alias, &filled]).await? {
+                return Ok(rebuild);
             }
         }
         let busy = anyhow::anyhow!("{alias} is led elsewhere again and again");
         Err(Error::Unavailable(busy))
     }
 
-    async fn finish_rebuild(&self, tenant: Uuid) -> Result<(), Error> {
-        let Some(next) = self.place(tenant, Which::Next).await? else {
-            return Ok(());
+    async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
+        let filled = self.names.alias(tenant, Which::Next(rebuild));
+        let Some(next) = self.place(tenant, Which::Next(rebuild)).await? else {
+            let done = self.is_current(tenant, rebuild).await?;
+            return if done { Ok(()) } else { Err(Error::Missing) };
         };
-        let (from, to) = (
-            self.names.alias(tenant, Which::Next),
-            self.names.alias(tenant, Which::Current),
-        );
-        let refresh = format!("{from}/_refresh");
+        let to = self.names.alias(tenant, Which::Current);
+        let refresh = format!("{filled}/_refresh");
         let refreshed = self.http.post(&refresh, &json!({}), PATIENT).await?;
         refreshed.ok()?;
         let current = self.place(tenant, Which::Current).await?;
         let mut actions: Vec<_> = current.iter().map(|place| place.leave(&to)).collect();
-        actions.push(json!({"remove": {"index": next.index, "alias": from}}));
+        let (index, alias) = (&next.index, self.names.next(tenant));
+        // All fails where a later rebuild has taken this alias away.
+        actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
+        actions.push(json!({"remove": {"index": index, "alias": alias}}));
         actions.push(next.enter(tenant, &to));
         place::switch(&self.http, actions).await?;
         // A stop before this leaves documents that no alias reaches, until the next rebuild.
         if current.is_some_and(|place| place.share.is_some()) {
-            self.sweep(tenant, &[&next]).await?;
+            self.sweep(tenant).await?;
         }
         Ok(())
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
-        for which in [Which::Current, Which::Next] {
-            self.leave_all(&self.names.alias(tenant, which)).await?;
-        }
-        self.sweep(tenant, &[]).await
+        self.leave_next(tenant).await?;
+        let alias = self.names.alias(tenant, Which::Current);
+        let left = place::all(&self.http, &alias).await?;
+        let actions = left.iter().map(|place| place.leave(&alias)).collect();
+        place::switch(&self.http, actions).await?;
+        self.sweep(tenant).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

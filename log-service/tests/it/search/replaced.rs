@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger::follow::{Config, Cursor, Followed};
 use query::Document;
-use search::{Ask, Error, Hit, Placement, Refused, Search, Stats, StatsAsk, Which};
+use search::{Ask, Error, Hit, Placement, Rebuild, Refused, Search, Stats, StatsAsk, Which};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -42,8 +42,9 @@ impl Replaced {
 
     async fn set_cursors(&self, tenant: Uuid, cursors: &[Cursor]) {
         let followed = Followed::new(Config::new(self.database.clone())).unwrap();
-        let set = followed.rewind(&[VISIBLE], tenant, cursors, Duration::ZERO);
-        set.await.unwrap();
+        let held = followed.hold(&[VISIBLE], tenant, &[], Duration::ZERO).await;
+        let set = followed.release(&held.unwrap(), cursors).await;
+        assert!(set.unwrap());
         followed.stop().await;
     }
 
@@ -77,11 +78,11 @@ impl Search for Replaced {
         unreachable!("log-service refreshes no index")
     }
 
-    async fn begin_rebuild(&self, _: Uuid, _: Placement) -> Result<(), Error> {
+    async fn begin_rebuild(&self, _: Uuid, _: Placement) -> Result<Rebuild, Error> {
         unreachable!("log-service rebuilds no index")
     }
 
-    async fn finish_rebuild(&self, _: Uuid) -> Result<(), Error> {
+    async fn finish_rebuild(&self, _: Uuid, _: Rebuild) -> Result<(), Error> {
         unreachable!("log-service rebuilds no index")
     }
 

@@ -1,5 +1,5 @@
 //! Who works on what: advisory locks of one session, so that they end with it. They spare work done
-//! twice; nothing is wrong when two processes hold one.
+//! twice; nothing may go wrong when two processes hold one, so whoever claims something is not alone with it for sure.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

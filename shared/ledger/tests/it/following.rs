@@ -226,10 +226,8 @@ async fn cursors_that_are_set_back_stay_there(pool: PgPool) {
     let hour = Duration::from_hours(1);
     let known = ledger.cursors(INDEX, acme.id).await.unwrap();
     assert_eq!(known.epoch, ledger.epoch(INDEX, acme.id).await.unwrap());
-    followed
-        .rewind(&[INDEX], acme.id, &[kept], hour)
-        .await
-        .unwrap();
+    let held = followed.hold(&[INDEX], acme.id, &[kept], hour).await;
+    held.unwrap();
     // Whoever goes by what he knew sees that it does not hold.
     let epoch = ledger.epoch(INDEX, acme.id).await.unwrap();
     assert_ne!(epoch, known.epoch);
@@ -257,10 +255,8 @@ async fn cursors_that_are_set_back_stay_there(pool: PgPool) {
         .unwrap();
     assert!(!due[0].held);
 
-    followed
-        .rewind(&[INDEX], acme.id, &[], Duration::ZERO)
-        .await
-        .unwrap();
+    let held = followed.hold(&[INDEX], acme.id, &[], Duration::ZERO).await;
+    held.unwrap();
     let due = followed.due(INDEX, &chain(&acme, "default")).await.unwrap();
     assert_eq!((due[0].cursor.next, due[0].held), (0, false));
     let now = at(&followed, &chain(&acme, "default"), 10).await;
@@ -270,6 +266,57 @@ async fn cursors_that_are_set_back_stay_there(pool: PgPool) {
         []
     );
     ledger.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn whoever_holds_cursors_last_sets_them(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let (ledger, followed) = (database.ledger().await, followed(&database));
+    let acme = tenant("acme");
+    for partition in ["default", "late"] {
+        grow(&ledger, &acme, partition, 10).await;
+    }
+    let default = chain(&acme, "default");
+    let moved = at(&followed, &default, 4).await;
+    followed.advance(INDEX, &[moved]).await.unwrap();
+    let state = async || {
+        let due = followed.due(INDEX, &default).await.unwrap().remove(0);
+        (due.cursor.next, due.held)
+    };
+    let to = |next| [at_chain(&acme, "default", next), at_chain(&acme, "late", 5)];
+    let hour = Duration::from_hours(1);
+
+    // A hold leaves what is behind, and what was never begun, where it is.
+    let followers = [INDEX, "other"];
+    let first = followed.hold(&followers, acme.id, &to(9), hour).await;
+    let first = first.unwrap();
+    assert_eq!(state().await, (4, true));
+    let second = followed.hold(&followers, acme.id, &to(3), hour).await;
+    let second = second.unwrap();
+    assert_eq!(state().await, (3, true));
+    let cursors = followed.cursors(INDEX, acme.id).await.unwrap();
+    assert_eq!(cursors.len(), 1, "{cursors:?}");
+
+    assert!(!followed.extend(&first, hour).await.unwrap());
+    assert!(!followed.release(&first, &to(9)).await.unwrap());
+    assert_eq!(state().await, (3, true));
+    assert!(followed.extend(&second, hour).await.unwrap());
+    let under_the_hold = at(&followed, &default, 10).await;
+    assert!(followed.release(&second, &to(9)).await.unwrap());
+    followed.advance(INDEX, &[under_the_hold]).await.unwrap();
+    assert_eq!(state().await, (9, false));
+    for follower in followers {
+        assert_eq!(followed.cursors(follower, acme.id).await.unwrap(), to(9));
+    }
+    assert!(!followed.extend(&second, hour).await.unwrap());
+    assert!(!followed.release(&second, &to(3)).await.unwrap());
+    ledger.stop().await;
+}
+
+fn at_chain(tenant: &Tenant, partition: &str, next: u64) -> Cursor {
+    let mut cursor = Cursor::first(&chain(tenant, partition), 1);
+    cursor.next = next;
+    cursor
 }
 
 #[sqlx::test(migrations = false)]
@@ -287,10 +334,8 @@ async fn setting_back_and_moving_at_once_never_leaves_an_old_cursor(pool: PgPool
             tokio::spawn(async move { followed.advance(INDEX, &[old]).await })
         });
         let moves: Vec<_> = moves.collect();
-        followed
-            .rewind(&[INDEX], acme.id, &[], Duration::ZERO)
-            .await
-            .unwrap();
+        let held = followed.hold(&[INDEX], acme.id, &[], Duration::ZERO).await;
+        held.unwrap();
         for moving in moves {
             moving.await.unwrap().unwrap();
         }

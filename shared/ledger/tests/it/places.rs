@@ -182,7 +182,7 @@ async fn the_epoch_is_that_of_the_moment(pool: PgPool) {
     let mut ahead = ledger.view_ahead(&acme).await.unwrap().unwrap();
     let hour = Duration::from_hours(1);
     followed
-        .rewind(&[FOLLOWER], acme.id, &[], hour)
+        .hold(&[FOLLOWER], acme.id, &[], hour)
         .await
         .unwrap();
     let now = ledger.epoch(FOLLOWER, acme.id).await.unwrap();

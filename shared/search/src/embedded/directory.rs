@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::boot::Boot;
 use super::files::Unsynced;
-use crate::Which;
 
 /// Everything of the embedded index.
 pub(super) struct Root {
@@ -73,14 +72,32 @@ impl Root {
 
 pub(super) struct TenantDirectory(PathBuf);
 
+/// What one of a tenant's indices is named as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Current,
+    Next,
+}
+
+impl Name {
+    pub(super) const ALL: [Self; 2] = [Self::Current, Self::Next];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Next => "next",
+        }
+    }
+}
+
 impl TenantDirectory {
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.0.join(number.to_string())
     }
 
     /// The number that a name stands for.
-    pub(super) fn number(&self, which: Which) -> io::Result<Option<u64>> {
-        match fs::read_to_string(self.0.join(name(which))) {
+    pub(super) fn number(&self, name: Name) -> io::Result<Option<u64>> {
+        match fs::read_to_string(self.0.join(name.file())) {
             Ok(text) => text
                 .parse()
                 .map(Some)
@@ -103,24 +120,24 @@ impl TenantDirectory {
         Ok(number)
     }
 
-    pub(super) fn set(&self, which: Which, number: u64) -> io::Result<()> {
+    pub(super) fn set(&self, name: Name, number: u64) -> io::Result<()> {
         let beside = self.0.join("naming");
         fs::write(&beside, number.to_string())?;
         File::open(&beside)?.sync_all()?;
-        fs::rename(&beside, self.0.join(name(which)))?;
+        fs::rename(&beside, self.0.join(name.file()))?;
         sync(&self.0)
     }
 
     /// `next` becomes `current`.
     pub(super) fn switch(&self) -> io::Result<()> {
-        let (next, current) = (name(Which::Next), name(Which::Current));
+        let (next, current) = (Name::Next.file(), Name::Current.file());
         fs::rename(self.0.join(next), self.0.join(current))?;
         sync(&self.0)
     }
 
     /// Removes every index that has no name: what a crash or a rebuild left behind.
     pub(super) fn sweep(&self) -> io::Result<()> {
-        let named = [self.number(Which::Current)?, self.number(Which::Next)?];
+        let named = [self.number(Name::Current)?, self.number(Name::Next)?];
         for number in self.numbers()? {
             if !named.contains(&Some(number)) {
                 fs::remove_dir_all(self.path(number))?;
@@ -131,8 +148,8 @@ impl TenantDirectory {
 
     /// Removes the names first: a crash in between leaves nothing that is taken for an index.
     pub(super) fn remove(&self) -> io::Result<()> {
-        for which in [Which::Current, Which::Next] {
-            absent(fs::remove_file(self.0.join(name(which))))?;
+        for name in Name::ALL {
+            absent(fs::remove_file(self.0.join(name.file())))?;
         }
         absent(fs::remove_dir_all(&self.0))
     }
@@ -144,13 +161,6 @@ impl TenantDirectory {
             numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
         }
         Ok(numbers)
-    }
-}
-
-fn name(which: Which) -> &'static str {
-    match which {
-        Which::Current => "current",
-        Which::Next => "next",
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::directory::Root;
+use super::directory::{Name, Root};
 use super::index::Index;
 use super::segments::Segments;
 use super::{Key, compile, count, disk, failed, page};
-use crate::{Ask, Busy, Error, Hit, MAX_HITS, MAX_TOP, Stats, StatsAsk, Which};
+use crate::{Ask, Busy, Error, Hit, MAX_HITS, MAX_TOP, Rebuild, Stats, StatsAsk, Which};
 
 /// Indices that are open for reading at once.
 const MOST_OPEN: usize = 128;
@@ -50,16 +50,26 @@ impl Indices {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of an index; a next one is missing unless it is that rebuild's.
     pub(super) fn number(&self, tenant: Uuid, which: Which) -> Result<u64, Error> {
-        let number = self.root.tenant(tenant).number(which).map_err(disk)?;
+        let number = match which {
+            Which::Current => self.named(tenant, Name::Current)?,
+            Which::Next(rebuild) => {
+                let next = self.named(tenant, Name::Next)?;
+                next.filter(|next| Rebuild::of(*next) == rebuild)
+            }
+        };
         number.ok_or(Error::Missing)
     }
 
+    pub(super) fn named(&self, tenant: Uuid, name: Name) -> Result<Option<u64>, Error> {
+        self.root.tenant(tenant).number(name).map_err(disk)
+    }
+
     pub(super) fn numbers(&self, tenant: Uuid) -> Result<Vec<u64>, Error> {
-        let directory = self.root.tenant(tenant);
         let mut numbers = Vec::new();
-        for which in [Which::Current, Which::Next] {
-            numbers.extend(directory.number(which).map_err(disk)?);
+        for name in Name::ALL {
+            numbers.extend(self.named(tenant, name)?);
         }
         Ok(numbers)
     }
@@ -96,12 +106,29 @@ impl Indices {
         self.index(tenant, self.number(tenant, Which::Current)?)
     }
 
-    pub(super) fn begin(&self, tenant: Uuid, which: Which) -> Result<(), Error> {
+    /// Makes an empty index of that name; its number.
+    pub(super) fn begin(&self, tenant: Uuid, name: Name) -> Result<u64, Error> {
         let directory = self.root.tenant(tenant);
         let number = directory.fresh().map_err(disk)?;
         let files = self.root.files(&directory.path(number));
         Index::create(files.map_err(failed)?)?;
-        directory.set(which, number).map_err(disk)?;
+        directory.set(name, number).map_err(disk)?;
+        directory.sweep().map_err(disk)?;
+        Ok(number)
+    }
+
+    /// Puts that rebuild's index in the place of the current one, where it is not there yet.
+    pub(super) fn switch(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
+        let is_its = |number: Option<u64>| number.map(Rebuild::of) == Some(rebuild);
+        if is_its(self.named(tenant, Name::Current)?) {
+            return Ok(());
+        }
+        if !is_its(self.named(tenant, Name::Next)?) {
+            return Err(Error::Missing);
+        }
+        let directory = self.root.tenant(tenant);
+        directory.switch().map_err(disk)?;
+        // Searches that began before hold their files open.
         directory.sweep().map_err(disk)
     }
 
@@ -136,5 +163,12 @@ impl Indices {
         let segments = segments.map_err(failed)?;
         let edges = count::edges(&segments, ask.histogram.as_ref(), bounds)?;
         count::count(&segments, ask.top.clamp(1, MAX_TOP), &edges)
+    }
+}
+
+impl Rebuild {
+    /// The one that made the index of this number: no other index of the tenant ever has it.
+    pub(super) fn of(number: u64) -> Self {
+        Self(Uuid::from_u128(u128::from(number)))
     }
 }

@@ -2,7 +2,7 @@
 //! of OpenSearch alone are asked for.
 
 use query::Keyword;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::COUNTED;
 
@@ -12,10 +12,13 @@ pub(super) const FORM: u64 = 1;
 /// Shards of an index that many tenants share; a tenant is in one of them.
 const POOL_SHARDS: u32 = 4;
 
-/// The index of one tenant, with the alias that it has from its first moment. One shard: counts over
-/// one are exact. That it is the alias's index for writing makes a second one of the same alias refused.
-pub(super) fn own(alias: &str) -> Value {
-    let aliases = json!({alias: {"is_write_index": true}});
+/// The index of one tenant, with the aliases that it has from its first moment. One shard: counts over
+/// one are exact. That it is the aliases' index for writing makes a second one of the same alias refused.
+pub(super) fn own(aliases: &[&str]) -> Value {
+    let aliases: Map<String, Value> = aliases
+        .iter()
+        .map(|alias| ((*alias).to_owned(), json!({"is_write_index": true})))
+        .collect();
     json!({"settings": settings(1), "mappings": mappings(false), "aliases": aliases})
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::http::{Http, PATIENT};
 use super::mapping;
-use crate::{Error, Placement, Settings, Which};
+use crate::{Error, Placement, Rebuild, Settings, Which};
 
 /// Names of one installation and form: an index of another form is one that is not there.
 #[derive(Clone, Debug)]
@@ -49,8 +49,27 @@ impl Names {
         let (prefix, tenant) = (&self.prefix, tenant.simple());
         match which {
             Which::Current => format!("{prefix}-{tenant}"),
-            Which::Next => format!("{prefix}-{tenant}-next"),
+            Which::Next(rebuild) => format!("{prefix}-{tenant}-{}-next", rebuild.number()),
         }
+    }
+
+    /// Leads to the next index of the tenant, whichever rebuild it is of.
+    pub(super) fn next(&self, tenant: Uuid) -> String {
+        format!("{}-{}-next", self.prefix, tenant.simple())
+    }
+
+    /// The alias through which a rebuild fills this place, and which no other one ever has. Once it is gone nothing is
+    /// written there by the rebuild any more, and the place cannot become the current one.
+    pub(super) fn filled(&self, place: &Place) -> String {
+        match &place.share {
+            None => format!("{}-next", place.index),
+            Some(share) => format!("{}-{share}-next", self.prefix),
+        }
+    }
+
+    /// Whether the place was made by this rebuild.
+    pub(super) fn is_of(&self, tenant: Uuid, rebuild: Rebuild, place: &Place) -> bool {
+        self.filled(place) == self.alias(tenant, Which::Next(rebuild))
     }
 
     /// `number` tells the indices of a tenant apart that follow one another.
@@ -68,12 +87,27 @@ impl Names {
         }
     }
 
+    /// A tenant's share of the index that he shares.
+    pub(super) fn share(&self, tenant: Uuid, share: &str) -> Place {
+        Place {
+            index: self.pool(tenant),
+            share: Some(share.to_owned()),
+        }
+    }
+
     pub(super) fn pool(&self, tenant: Uuid) -> String {
         // FNV-1a, since the pool of a tenant must be the same for ever.
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         hash.write(tenant.as_bytes());
         let number = hash.finish() % u64::from(self.pools.max(1));
         format!("{}-pool-{number}", self.prefix)
+    }
+}
+
+impl Rebuild {
+    /// As it stands in names.
+    pub(super) fn number(self) -> String {
+        self.0.simple().to_string()
     }
 }
 
@@ -110,11 +144,16 @@ impl Place {
         action
     }
 
-    /// Makes the place, empty, with its alias. The same again changes nothing. `false`: the alias leads
-    /// to another place, and nothing was made that it leads to.
-    pub(super) async fn make(&self, http: &Http, tenant: Uuid, alias: &str) -> Result<bool, Error> {
+    /// Makes the place, empty, with its aliases. The same again changes nothing. `false`: one of them leads
+    /// to another place, and nothing was made that they lead to.
+    pub(super) async fn make(
+        &self,
+        http: &Http,
+        tenant: Uuid,
+        aliases: &[&str],
+    ) -> Result<bool, Error> {
         let body = match self.share {
-            None => mapping::own(alias),
+            None => mapping::own(aliases),
             Some(_) => mapping::pool(),
         };
         let made = http.put(&self.index, &body).await?;
@@ -125,8 +164,13 @@ impl Place {
             made.ok()?;
         }
         if self.share.is_some() {
-            let body = json!({"actions": [{"add": self.alias(tenant, alias)}]});
-            let led = http.post("_aliases", &body, PATIENT).await?;
+            let actions: Vec<_> = aliases
+                .iter()
+                .map(|alias| self.enter(tenant, alias))
+                .collect();
+            let led = http
+                .post("_aliases", &json!({"actions": actions}), PATIENT)
+                .await?;
             if led.is(TWO_FOR_WRITING) {
                 return Ok(false);
             }
@@ -150,6 +194,16 @@ impl Place {
 
 /// What OpenSearch answers when an alias would have two indices for writing.
 const TWO_FOR_WRITING: &str = "illegal_state_exception";
+
+/// Ends what fills the place, for ever: see [`Names::filled`]. Nothing where it has ended.
+pub(super) async fn seal(http: &Http, names: &Names, place: &Place) -> Result<(), Error> {
+    let alias = names.filled(place);
+    let action = json!({"remove": {"index": place.index, "alias": alias}});
+    match switch(http, vec![action]).await {
+        Err(Error::Missing) => Ok(()),
+        sealed => sealed,
+    }
+}
 
 /// All or nothing, at once for everybody.
 pub(super) async fn switch(http: &Http, actions: Vec<Value>) -> Result<(), Error> {

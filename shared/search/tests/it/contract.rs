@@ -26,6 +26,7 @@ stories! {
     crate::rebuild::a_lost_index_is_missed_and_rebuilt as a_lost_index_is_missed_and_rebuilt,
     crate::rebuild::the_next_index_is_beside_the_current_one as the_next_index_is_beside_the_current_one,
     crate::rebuild::a_rebuild_that_was_left_is_begun_anew as a_rebuild_that_was_left_is_begun_anew,
+    crate::rebuild::a_rebuild_that_is_overtaken_ends as a_rebuild_that_is_overtaken_ends,
     crate::rebuild::the_placement_can_change as the_placement_can_change,
 }
 

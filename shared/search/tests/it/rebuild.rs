@@ -1,6 +1,7 @@
 //! An index that is lost, one that is built beside, and tenants that move.
 
-use search::{Error, Placement, Which};
+use search::{Error, Placement, Rebuild, Refused, Which};
+use uuid::Uuid;
 
 use crate::entries::small;
 use crate::world::{Asked, World};
@@ -36,24 +37,20 @@ pub(crate) async fn a_lost_index_is_missed_and_rebuilt(mut world: World) {
         world.search.refresh(tenant).await,
         Err(Error::Missing)
     ));
-    world
-        .search
-        .begin_rebuild(tenant, world.placement)
-        .await
-        .unwrap();
+    let next = world.begin(tenant).await;
     let refused = world
         .search
-        .write(tenant, Which::Next, &some(0, 4))
+        .write(tenant, Which::Next(next), &some(0, 4))
         .await
         .unwrap();
     assert_eq!(refused, []);
-    world.search.finish_rebuild(tenant).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
     world.end().await;
 }
 
 /// What an operator can do by mistake.
-async fn lose(world: &World, tenant: uuid::Uuid) {
+async fn lose(world: &World, tenant: Uuid) {
     if let Some(directory) = world.directory() {
         std::fs::remove_dir_all(directory.join(tenant.simple().to_string())).unwrap();
         return;
@@ -64,17 +61,11 @@ async fn lose(world: &World, tenant: uuid::Uuid) {
 pub(crate) async fn the_next_index_is_beside_the_current_one(mut world: World) {
     let tenant = world.tenant().await;
     world.write(tenant, &some(0, 3)).await;
-    let next = world.search.write(tenant, Which::Next, &some(0, 1)).await;
-    assert!(matches!(next, Err(Error::Missing)));
-    world
-        .search
-        .begin_rebuild(tenant, world.placement)
-        .await
-        .unwrap();
+    let next = world.begin(tenant).await;
     let all = Asked::all("", &["default"]);
     world
         .search
-        .write(tenant, Which::Next, &some(0, 2))
+        .write(tenant, Which::Next(next), &some(0, 2))
         .await
         .unwrap();
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
@@ -82,12 +73,12 @@ pub(crate) async fn the_next_index_is_beside_the_current_one(mut world: World) {
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4]);
     world
         .search
-        .write(tenant, Which::Next, &some(2, 6))
+        .write(tenant, Which::Next(next), &some(2, 6))
         .await
         .unwrap();
-    world.search.finish_rebuild(tenant).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4, 5]);
-    world.search.finish_rebuild(tenant).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
     world.write(tenant, &some(5, 7)).await;
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3, 4, 5, 6]);
     world.reopen().await;
@@ -98,33 +89,69 @@ pub(crate) async fn the_next_index_is_beside_the_current_one(mut world: World) {
 pub(crate) async fn a_rebuild_that_was_left_is_begun_anew(mut world: World) {
     let tenant = world.tenant().await;
     world.write(tenant, &some(0, 3)).await;
+    let next = world.begin(tenant).await;
     world
         .search
-        .begin_rebuild(tenant, world.placement)
-        .await
-        .unwrap();
-    world
-        .search
-        .write(tenant, Which::Next, &some(0, 9))
+        .write(tenant, Which::Next(next), &some(0, 9))
         .await
         .unwrap();
     world.reopen().await;
     let all = Asked::all("", &["default"]);
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+    let next = world.begin(tenant).await;
     world
         .search
-        .begin_rebuild(tenant, world.placement)
+        .write(tenant, Which::Next(next), &some(0, 4))
         .await
         .unwrap();
-    world
-        .search
-        .write(tenant, Which::Next, &some(0, 4))
-        .await
-        .unwrap();
-    world.search.finish_rebuild(tenant).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
     // Making what is there changes nothing.
     world.search.create(tenant, world.placement).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    world.end().await;
+}
+
+async fn fill(
+    world: &World,
+    tenant: Uuid,
+    rebuild: Rebuild,
+    documents: &[query::Document],
+) -> Result<Vec<Refused>, Error> {
+    let next = Which::Next(rebuild);
+    world.search.write(tenant, next, documents).await
+}
+
+/// Whoever is overtaken does not notice it by himself: a process that was stopped goes on where it was.
+pub(crate) async fn a_rebuild_that_is_overtaken_ends(world: World) {
+    let tenant = world.tenant().await;
+    world.write(tenant, &some(0, 3)).await;
+    let first = world.begin(tenant).await;
+    fill(&world, tenant, first, &some(0, 2)).await.unwrap();
+
+    let second = world.begin(tenant).await;
+    assert_ne!(first, second);
+    fill(&world, tenant, second, &some(0, 2)).await.unwrap();
+    let late = fill(&world, tenant, first, &some(2, 6)).await;
+    assert!(matches!(late, Err(Error::Missing)), "{late:?}");
+    fill(&world, tenant, second, &some(2, 4)).await.unwrap();
+    let ended = world.search.finish_rebuild(tenant, first).await;
+    assert!(matches!(ended, Err(Error::Missing)), "{ended:?}");
+    let all = Asked::all("", &["default"]);
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+
+    // Twice, as by somebody who does not know whether he did it.
+    for _ in 0..2 {
+        world.search.finish_rebuild(tenant, second).await.unwrap();
+        assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
+    }
+    for rebuild in [first, second] {
+        let late = fill(&world, tenant, rebuild, &some(4, 6)).await;
+        assert!(matches!(late, Err(Error::Missing)), "{late:?}");
+    }
+    let ended = world.search.finish_rebuild(tenant, first).await;
+    assert!(matches!(ended, Err(Error::Missing)), "{ended:?}");
+    world.search.refresh(tenant).await.unwrap();
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
     world.end().await;
 }
@@ -135,26 +162,28 @@ pub(crate) async fn what_a_killed_rebuild_makes_comes_late(world: World) {
     let tenant = world.tenant().await;
     let url = &world.settings.url;
     let index = format!("{}-1-{}", world.settings.prefix, tenant.simple());
-    let next = format!("{index}-next");
+    let alias = format!("{index}-next");
     let late = |number| {
-        let body = serde_json::json!({"aliases": {&next: {"is_write_index": number == 0}}});
+        let body = serde_json::json!({"aliases": {&alias: {"is_write_index": number == 0}}});
         let index = format!("{index}-{number}");
         async move { crate::opensearch::make(url, &index, &body).await }
     };
     // Before the next rebuild, even twice.
     assert!(late(2).await && late(3).await);
-    let begin = || world.search.begin_rebuild(tenant, world.placement);
-    begin().await.unwrap();
-    let written = world.search.write(tenant, Which::Next, &some(0, 4)).await;
+    let next = world.begin(tenant).await;
+    let written = world
+        .search
+        .write(tenant, Which::Next(next), &some(0, 4))
+        .await;
     assert_eq!(written.unwrap(), []);
     // During it.
     assert!(!late(0).await);
-    world.search.finish_rebuild(tenant).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
     // After it.
     assert!(late(0).await);
     let all = Asked::all("", &["default"]);
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
-    begin().await.unwrap();
+    world.begin(tenant).await;
     world.end().await;
 }
 
@@ -169,14 +198,15 @@ pub(crate) async fn the_placement_can_change(world: World) {
         Placement::Own,
         Placement::Pooled,
     ] {
-        world.search.begin_rebuild(tenant, placement).await.unwrap();
+        let begun = world.search.begin_rebuild(tenant, placement).await;
+        let next = begun.unwrap();
         world
             .search
-            .write(tenant, Which::Next, &some(0, 3))
+            .write(tenant, Which::Next(next), &some(0, 3))
             .await
             .unwrap();
         assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
-        world.search.finish_rebuild(tenant).await.unwrap();
+        world.search.finish_rebuild(tenant, next).await.unwrap();
         assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
         assert_eq!(all.seqs(&world, neighbour).await, [0, 1, 2, 3, 4]);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chain::Mask;
 use query::{Document, Filter, Order};
-use search::{Ask, Hit, Placement, Search, Settings, Stats, StatsAsk, Which, Window};
+use search::{Ask, Hit, Placement, Rebuild, Search, Settings, Stats, StatsAsk, Which, Window};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,12 @@ impl World {
         let refused = self.search.write(tenant, Which::Current, documents).await;
         assert_eq!(refused.unwrap(), []);
         self.search.refresh(tenant).await.unwrap();
+    }
+
+    /// A next index where the current one is.
+    pub(crate) async fn begin(&self, tenant: Uuid) -> Rebuild {
+        let begun = self.search.begin_rebuild(tenant, self.placement).await;
+        begun.unwrap()
     }
 
     pub(crate) async fn end(self) {
