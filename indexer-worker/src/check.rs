@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use search::Error;
 use service::Shutdown;
 use service::follow::Turn;
-use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
+use crate::sweep::Telling;
 use crate::{State, Task, WRITTEN, rebuild};
 
 /// One task for each tenant who has chains.
-pub(crate) async fn all(state: &State, found: &Sender<Task>) -> anyhow::Result<()> {
+pub(crate) async fn all(state: &State, telling: &mut Telling<'_>) -> anyhow::Result<()> {
     for tenant in tenants(state).await? {
-        if found.send(Task::Check(tenant)).await.is_err() {
+        if !telling.tell(Task::Check(tenant)).await {
             break;
         }
     }

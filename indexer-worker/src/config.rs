@@ -93,6 +93,7 @@ impl Config {
             rows: self.index_bulk_entries,
             bytes: self.index_bulk_bytes,
             placement: self.index_placement.into(),
+            ..Settings::default()
         }
     }
 }

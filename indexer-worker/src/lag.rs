@@ -1,14 +1,32 @@
-//! How far searches are behind the ledger, as metrics: of all chains, as of this worker's last sweep.
+//! How far searches are behind the ledger, as metrics: of all chains, as of this worker's last look.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ledger::Behind;
+
+use crate::sweep::PAGE;
+use crate::{State, VISIBLE};
 
 #[derive(Default)]
 pub(crate) struct Lag {
     chains: u64,
     entries: u64,
     seconds: f64,
+}
+
+/// Looks at all chains, and does nothing about them.
+pub(crate) async fn measure(state: &State) -> Result<(), ledger::Error> {
+    let mut lag = Lag::default();
+    let mut after = None;
+    loop {
+        let page = state.ledger().behind(VISIBLE, after.as_ref(), PAGE).await?;
+        page.0.iter().for_each(|chain| lag.count(chain));
+        after = page.1;
+        if after.is_none() {
+            lag.publish();
+            return Ok(());
+        }
+    }
 }
 
 impl Lag {

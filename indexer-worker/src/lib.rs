@@ -31,8 +31,8 @@ pub const WRITTEN: &str = "index.written";
 /// The follower whose cursor says what a search finds.
 pub const VISIBLE: &str = "index.visible";
 
-/// What hints and sweeps find at most before the loop takes it in.
-const FOUND: usize = 256;
+/// What hints and sweeps find at most before the loop takes it in; hints take ten places at once.
+const FOUND: usize = 64;
 /// After the last batch: the last refresh and the last cursors.
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -47,6 +47,7 @@ pub async fn run(state: State, shutdown: Shutdown) {
     let (sender, found) = mpsc::channel(FOUND);
     let settings = follow::Settings {
         at_once: state.settings().at_once,
+        waiting: state.settings().waiting,
         ..follow::Settings::default()
     };
     // The cursors go on being moved until the last batch has ended.

@@ -22,6 +22,10 @@ const CLOSE: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// Chains at once.
     pub at_once: usize,
+    /// Chains that wait for their turn; beyond it nothing more is taken in.
+    pub waiting: usize,
+    /// From the end of one sweep to the next, about.
+    pub sweep: Duration,
     /// Of one bulk; its entries' texts are in memory about three times. A single entry may be larger.
     pub rows: u32,
     pub bytes: u64,
@@ -33,6 +37,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             at_once: 4,
+            waiting: 1_024,
+            sweep: Duration::from_secs(30),
             rows: 2_000,
             bytes: 4 << 20,
             placement: Placement::Own,

@@ -1,22 +1,21 @@
 //! What no hint told of: all heads against the cursors, page by page, by one worker at a time.
 
-use std::time::Duration;
+use std::pin::pin;
 
 use ledger::{Behind, Chain};
 use service::{Shutdown, backoff};
 use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
 
-use crate::lag::Lag;
+use crate::lag::{self, Lag};
 use crate::{State, Task, VISIBLE, check};
 
-/// From the end of one sweep to the next, about.
-const INTERVAL: Duration = Duration::from_secs(30);
 /// Chains of one statement.
 pub(crate) const PAGE: u32 = 1_000;
 /// The lease: whoever holds it sweeps.
 const LEASE: &str = "index sweep";
 
-/// At once and then every 30 s until `shutdown`; the first time the tenants' indices are checked too.
+/// At once and then again after a while until `shutdown`; the first time the tenants' indices are checked too.
 pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown) {
     let mut checked = false;
     loop {
@@ -24,12 +23,8 @@ pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown
             if let Err(error) = sweep(state, found, &mut checked).await {
                 tracing::warn!(error = format!("{error:#}"), "the sweep was not finished");
             }
-            if let Some(queue) = state.queue()
-                && let Err(error) = queue::measure(&**queue).await
-            {
-                tracing::debug!(%error, "the queue's depth is not known");
-            }
-            tokio::time::sleep(backoff::about(INTERVAL)).await;
+            measure_queue(state).await;
+            tokio::time::sleep(backoff::about(state.settings().sweep)).await;
         };
         tokio::select! {
             () = shutdown.wait() => return,
@@ -42,6 +37,7 @@ pub(crate) async fn run(state: &State, found: &Sender<Task>, shutdown: &Shutdown
 /// lease is for reading a page, so that what is found can be shared: meanwhile another worker may
 /// sweep, and passes over the chains that this one has claimed.
 async fn sweep(state: &State, found: &Sender<Task>, checked: &mut bool) -> anyhow::Result<()> {
+    let mut telling = Telling::new(state, found);
     let mut lag = Lag::default();
     let mut after = None;
     loop {
@@ -54,22 +50,75 @@ async fn sweep(state: &State, found: &Sender<Task>, checked: &mut bool) -> anyho
                 tenant: chain.cursor.tenant,
                 partition: chain.cursor.partition,
             };
-            // Waits while the loop has no room.
-            if found.send(Task::Index(chain)).await.is_err() {
+            if !telling.tell(Task::Index(chain)).await {
                 return Ok(());
             }
         }
         after = next;
         if after.is_none() {
-            lag.publish();
             break;
         }
     }
+    if !telling.was_long {
+        lag.publish();
+    }
     if !*checked {
-        check::all(state, found).await?;
+        check::all(state, &mut telling).await?;
         *checked = true;
     }
     Ok(())
+}
+
+/// Tells the loop, which may have no room for hours where the index is slow. How far it is behind is said all the same.
+pub(crate) struct Telling<'t> {
+    state: &'t State,
+    found: &'t Sender<Task>,
+    /// When it is to be said again.
+    due: Instant,
+    /// What was counted at the beginning is old.
+    was_long: bool,
+}
+
+impl<'t> Telling<'t> {
+    fn new(state: &'t State, found: &'t Sender<Task>) -> Self {
+        Self {
+            state,
+            found,
+            due: Instant::now() + backoff::about(state.settings().sweep),
+            was_long: false,
+        }
+    }
+
+    /// Waits while the loop has no room. `false`: it has ended.
+    pub(crate) async fn tell(&mut self, task: Task) -> bool {
+        let mut place = pin!(self.found.reserve());
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(self.due) => {}
+                place = &mut place => {
+                    let Ok(place) = place else { return false };
+                    place.send(task);
+                    return true;
+                }
+            }
+            self.was_long = true;
+            if let Err(error) = lag::measure(self.state).await {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!(error, "how far the index is behind is not known");
+            }
+            measure_queue(self.state).await;
+            self.due = Instant::now() + backoff::about(self.state.settings().sweep);
+        }
+    }
+}
+
+async fn measure_queue(state: &State) {
+    if let Some(queue) = state.queue()
+        && let Err(error) = queue::measure(&**queue).await
+    {
+        tracing::debug!(%error, "the queue's depth is not known");
+    }
 }
 
 /// `None`: another worker sweeps.

@@ -16,6 +16,10 @@ pub(crate) struct Faults {
     away: AtomicBool,
     /// Rebuilds begin and never go on.
     stalled: AtomicBool,
+    /// Writes never end.
+    writes_stalled: AtomicBool,
+    /// Tenants whose documents are refused as a whole.
+    failing: Mutex<HashSet<Uuid>>,
     /// Calls that fill a next index or switch to it and are let through.
     steps: Semaphore,
     /// Somebody waits for one.
@@ -25,7 +29,7 @@ pub(crate) struct Faults {
     pub(crate) written: AtomicUsize,
     /// Calls that failed because the index was away.
     failed: AtomicUsize,
-    failing: Notify,
+    failure: Notify,
 }
 
 impl Faults {
@@ -34,12 +38,14 @@ impl Faults {
             inner: Arc::clone(inner),
             away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            writes_stalled: AtomicBool::new(false),
+            failing: Mutex::default(),
             steps: Semaphore::new(Semaphore::MAX_PERMITS),
             stopped: Notify::new(),
             refused: Mutex::default(),
             written: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
-            failing: Notify::new(),
+            failure: Notify::new(),
         })
     }
 
@@ -49,6 +55,15 @@ impl Faults {
 
     pub(crate) fn stall_rebuilds(&self) {
         self.stalled.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn stall_writes(&self) {
+        self.writes_stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// As a cluster that takes no index more.
+    pub(crate) fn fail_for(&self, tenant: Uuid) {
+        self.failing.lock().unwrap().insert(tenant);
     }
 
     /// Rebuilds stop after so many writes; the switch counts as one.
@@ -79,7 +94,7 @@ impl Faults {
     /// Until so many calls have failed.
     pub(crate) async fn until_failed(&self, calls: usize) {
         while self.failed.load(Ordering::SeqCst) < calls {
-            self.failing.notified().await;
+            self.failure.notified().await;
         }
     }
 
@@ -88,7 +103,7 @@ impl Faults {
             return Ok(());
         }
         self.failed.fetch_add(1, Ordering::SeqCst);
-        self.failing.notify_one();
+        self.failure.notify_one();
         let away = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         Err(Error::Unavailable(away.into()))
     }
@@ -110,6 +125,13 @@ impl Search for Faults {
         self.call()?;
         if let Which::Next(_) = which {
             self.step().await;
+        }
+        if self.writes_stalled.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
+        if self.failing.lock().unwrap().contains(&tenant) {
+            let full = std::io::Error::from(std::io::ErrorKind::QuotaExceeded);
+            return Err(Error::Failed(full.into()));
         }
         let refused = self.refused.lock().unwrap().clone();
         let (refused, taken): (Vec<_>, Vec<_>) = documents

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod catching_up;
+mod crowded;
 mod faults;
+mod gauges;
 mod hints;
 mod killed;
 mod rebuilding;

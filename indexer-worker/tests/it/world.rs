@@ -97,6 +97,16 @@ impl World {
         State::new(followed(&self.url), search, queue, settings, None).unwrap()
     }
 
+    /// With a short line, and sweeps that come quickly.
+    pub(crate) fn narrow_worker(&self, search: Arc<dyn Search>) -> State {
+        let settings = Settings {
+            waiting: 4,
+            sweep: Duration::from_millis(200),
+            ..Settings::default()
+        };
+        State::new(followed(&self.url), search, None, settings, None).unwrap()
+    }
+
     pub(crate) fn state(&self) -> State {
         self.worker(Arc::clone(&self.search))
     }

@@ -33,8 +33,11 @@ pub enum Turn {
 pub struct Settings {
     /// Turns at once.
     pub at_once: usize,
-    /// Most things that wait; beyond it nothing more is taken in.
+    /// Most things that wait or are worked on; beyond it nothing more is taken in. What rests is not among them.
     pub waiting: usize,
+    /// Most things that rest because they failed, or somebody else is at them; beyond it they are forgotten, and come
+    /// again with the next sweep.
+    pub resting: usize,
     /// Pause after a failure; it doubles with each one in a row.
     pub pause: Duration,
     pub longest_pause: Duration,
@@ -45,6 +48,7 @@ impl Default for Settings {
         Self {
             at_once: 4,
             waiting: 1_024,
+            resting: 16_384,
             pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(15),
         }
@@ -118,5 +122,42 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::ensure;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_leaves_room_for_what_does_not() {
+        let settings = Settings {
+            at_once: 2,
+            waiting: 3,
+            ..Settings::default()
+        };
+        let (sender, found) = mpsc::channel(1);
+        let (done, mut told) = mpsc::unbounded_channel();
+        let work = move |key: u32| {
+            let done = done.clone();
+            async move {
+                ensure!(key >= 100, "it always fails");
+                done.send(key)?;
+                Ok(Turn::Done)
+            }
+        };
+        let shutdown = Shutdown::new();
+        let telling = async {
+            for key in (0..20).chain([100]) {
+                sender.send(key).await.unwrap();
+            }
+            assert_eq!(told.recv().await, Some(100));
+            shutdown.begin();
+        };
+        let both = async { tokio::join!(run(settings, found, work, &shutdown), telling) };
+        timeout(Duration::from_mins(1), both).await.unwrap();
     }
 }
