@@ -38,7 +38,7 @@ pub struct Config {
     #[arg(long, env = "INDEX_BULK_BYTES", default_value_t = 4 << 20, value_parser = clap::value_parser!(u64).range(65_536..=67_108_864))]
     pub index_bulk_bytes: u64,
 
-    /// Where the index of a new tenant is made
+    /// Where the index of a new tenant is made; it stays there until `rebuild --placement` moves it
     #[arg(long, env = "INDEX_PLACEMENT", value_enum, default_value_t = Placement::Own)]
     pub index_placement: Placement,
 }

@@ -10,6 +10,7 @@ mod config;
 mod hints;
 mod lag;
 mod marks;
+mod placement;
 pub mod program;
 mod rebuild;
 mod state;

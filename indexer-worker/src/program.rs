@@ -39,7 +39,8 @@ pub struct Rebuild {
     /// All tenants
     #[arg(long)]
     all: bool,
-    /// Where the new index is made; where new tenants' are when not given
+    /// Where the tenant's index is made, now and each later time; as was said before, else as for new tenants, when
+    /// not given
     #[arg(long, value_enum)]
     placement: Option<Placement>,
     #[command(flatten)]
@@ -104,7 +105,7 @@ impl Rebuild {
     async fn run(self) -> anyhow::Result<()> {
         service::telemetry::init(&self.log)?;
         let shutdown = Shutdown::on_signals()?;
-        let placement = self.placement.unwrap_or(self.config.index_placement).into();
+        let placement = self.placement.map(Into::into);
         let state = self.config.open_shared().await?;
         if self.all {
             let tenants = state.rebuild_all(placement, &shutdown).await?;

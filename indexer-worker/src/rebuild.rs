@@ -34,11 +34,12 @@ const TRIES: usize = 5;
 const ROUNDS: usize = 5;
 
 impl State {
-    /// Builds the index of a tenant anew. `false` when another worker is at it.
+    /// Builds the index of a tenant anew, in the place that is chosen for the tenant, which is `placement` from now on
+    /// where one is given. `false` when another worker is at it; then nothing is changed.
     pub async fn rebuild(
         &self,
         tenant: Uuid,
-        placement: Placement,
+        placement: Option<Placement>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<bool> {
         let name = format!("index rebuild {tenant}");
@@ -55,7 +56,7 @@ impl State {
     /// Builds the indices of all tenants anew, one after the other; the number of those that were.
     pub async fn rebuild_all(
         &self,
-        placement: Placement,
+        placement: Option<Placement>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<usize> {
         let mut rebuilt = 0;
@@ -74,8 +75,7 @@ pub(crate) async fn turn(state: &State, tenant: Uuid, shutdown: &Shutdown) -> an
     };
     tracing::warn!(%tenant, "the search index is lost or outdated, and is built anew");
     metrics::counter!("index_rebuilds_total").increment(1);
-    let placement = state.settings().placement;
-    let rebuilt = state.rebuild(tenant, placement, shutdown).await?;
+    let rebuilt = state.rebuild(tenant, None, shutdown).await?;
     Ok(if rebuilt { Turn::Done } else { Turn::Taken })
 }
 
@@ -105,9 +105,14 @@ async fn chains(state: &State, tenant: Uuid) -> anyhow::Result<Vec<Behind>> {
 async fn rebuild(
     state: &State,
     tenant: Uuid,
-    placement: Placement,
+    placement: Option<Placement>,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
+    if let Some(placement) = placement {
+        // A rebuild that fails after this is made up for by any later one.
+        state.set_placement(tenant, placement).await?;
+    }
+    let placement = state.placement(tenant).await?;
     state.ledger().forget_unindexed(tenant).await?;
     let next = state.search().begin_rebuild(tenant, placement).await?;
     let mut filled: Vec<Cursor> = Vec::new();

@@ -29,7 +29,7 @@ pub struct Settings {
     /// Of one bulk; its entries' texts are in memory about three times. A single entry may be larger.
     pub rows: u32,
     pub bytes: u64,
-    /// Where the index of a tenant is made who has none.
+    /// Where the index of a tenant is made for whom nothing was chosen yet.
     pub placement: Placement,
 }
 

@@ -195,7 +195,7 @@ async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
 async fn make(state: &State, batch: &Batch) -> Result<(), Stopped> {
     let tenant = batch.after.tenant;
     if state.ledger().cursors(WRITTEN, tenant).await?.is_empty() {
-        let placement = state.settings().placement;
+        let placement = state.placement(tenant).await?;
         state.search().create(tenant, placement).await?;
     }
     Ok(())

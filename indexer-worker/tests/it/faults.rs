@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     /// Somebody waits for one.
     stopped: Notify,
     refused: Mutex<HashSet<u64>>,
+    /// Where indices were asked for, one after the other.
+    placed: Mutex<Vec<(Uuid, Placement)>>,
     /// Documents that the index acknowledged.
     pub(crate) written: AtomicUsize,
     /// Calls that failed because the index was away.
@@ -43,6 +45,7 @@ impl Faults {
             steps: Semaphore::new(Semaphore::MAX_PERMITS),
             stopped: Notify::new(),
             refused: Mutex::default(),
+            placed: Mutex::default(),
             written: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
             failure: Notify::new(),
@@ -91,6 +94,17 @@ impl Faults {
         self.refused.lock().unwrap().extend(seqs);
     }
 
+    /// Where the indices of a tenant were asked for.
+    pub(crate) fn placed(&self, tenant: Uuid) -> Vec<Placement> {
+        let placed = self.placed.lock().unwrap();
+        let placed = placed.iter().filter(|(of, _)| *of == tenant);
+        placed.map(|(_, placement)| *placement).collect()
+    }
+
+    fn place(&self, tenant: Uuid, placement: Placement) {
+        self.placed.lock().unwrap().push((tenant, placement));
+    }
+
     /// Until so many calls have failed.
     pub(crate) async fn until_failed(&self, calls: usize) {
         while self.failed.load(Ordering::SeqCst) < calls {
@@ -113,6 +127,7 @@ impl Faults {
 impl Search for Faults {
     async fn create(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
         self.call()?;
+        self.place(tenant, placement);
         self.inner.create(tenant, placement).await
     }
 
@@ -169,6 +184,7 @@ impl Search for Faults {
         if self.stalled.load(Ordering::SeqCst) {
             return std::future::pending().await;
         }
+        self.place(tenant, placement);
         self.inner.begin_rebuild(tenant, placement).await
     }
 

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use ledger::Tenant;
-use search::Placement;
 use service::Shutdown;
 
 use crate::world::{DEFAULT, Index, World, tenant};
@@ -87,7 +86,7 @@ async fn a_rebuild_killed_at_every_step(index: Index) {
     loop {
         step += 1;
         let state = world.state();
-        let rebuild = state.rebuild(acme.id, Placement::Own, &never);
+        let rebuild = state.rebuild(acme.id, None, &never);
         let ended = polls(step, rebuild).await;
         everything_visible_is_found(&world, &acme).await;
         // The server may not have noticed yet that the one before is gone, and keep its claim.

@@ -32,7 +32,7 @@ async fn while_appends_go_on(index: Index) {
     });
     let another = world.fast_worker(world.another_search().await);
     let never = Shutdown::new();
-    let done = another.rebuild(acme.id, Placement::Own, &never).await;
+    let done = another.rebuild(acme.id, None, &never).await;
     assert!(done.unwrap());
     on.store(false, Ordering::SeqCst);
     appending.await.unwrap();
@@ -67,15 +67,15 @@ async fn one_that_is_overtaken_changes_nothing(index: Index) {
         let (slow, id) = (world.worker(Arc::clone(&faults) as _), acme.id);
         let first = tokio::spawn(async move {
             let never = Shutdown::new();
-            slow.rebuild(id, Placement::Own, &never).await
+            slow.rebuild(id, None, &never).await
         });
         faults.until_stopped().await;
         let never = Shutdown::new();
-        let done = world.state().rebuild(acme.id, Placement::Own, &never).await;
+        let done = world.state().rebuild(acme.id, None, &never).await;
         assert!(!done.unwrap(), "it is claimed");
 
         world.end_claims().await;
-        let done = world.state().rebuild(acme.id, Placement::Own, &never).await;
+        let done = world.state().rebuild(acme.id, None, &never).await;
         assert!(done.unwrap());
         world.append(&acme, DEFAULT, 10).await;
         faults.let_rebuilds_go_on();
@@ -153,13 +153,53 @@ async fn all_are_built_anew_and_what_was_refused_is_tried_again() {
     assert_eq!(world.found(&acme, DEFAULT).await.len(), 8);
     let never = Shutdown::new();
     let state = world.state();
-    let rebuilt = state.rebuild_all(Placement::Own, &never).await.unwrap();
+    let rebuilt = state.rebuild_all(None, &never).await.unwrap();
     assert_eq!(rebuilt, 2);
     for tenant in [&acme, &globex] {
         assert_eq!(world.found(tenant, DEFAULT).await.len(), 10);
         assert_eq!(world.followed.unindexed(tenant.id, 10).await.unwrap(), []);
     }
     state.catch_up().await.unwrap();
+    world.verify(&[&acme, &globex]).await;
+    world.end(&[&acme, &globex]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_stays_where_it_was_moved_to() {
+    let world = World::new(Index::Embedded).await;
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        world.append(tenant, DEFAULT, 10).await;
+    }
+    let faults = Faults::before(&world.search);
+    let state = world.worker(Arc::clone(&faults) as _);
+    state.catch_up().await.unwrap();
+    // Two that find none may both make it.
+    let first = faults.placed(acme.id);
+    assert!(!first.is_empty() && first.iter().all(|place| *place == Placement::Own));
+    let never = Shutdown::new();
+    let moved = state.rebuild(acme.id, Some(Placement::Pooled), &never);
+    assert!(moved.await.unwrap());
+
+    // Lost while entries come.
+    world.search.drop_tenant(acme.id).await.unwrap();
+    let worker = Running::start(world.worker(Arc::clone(&faults) as _));
+    for _ in 0..5 {
+        world.append(&acme, DEFAULT, 2).await;
+    }
+    world.until_visible(&acme, DEFAULT, 20).await;
+    worker.stop().await;
+    let state = world.worker(Arc::clone(&faults) as _);
+    assert_eq!(state.rebuild_all(None, &never).await.unwrap(), 2);
+    state.catch_up().await.unwrap();
+
+    let placed = faults.placed(acme.id).split_off(first.len());
+    assert!(placed.len() >= 3, "{placed:?}");
+    let kept = placed.iter().all(|place| *place == Placement::Pooled);
+    assert!(kept, "{placed:?}");
+    let placed = faults.placed(globex.id);
+    let kept = placed.iter().all(|place| *place == Placement::Own);
+    assert!(placed.len() >= 2 && kept, "{placed:?}");
     world.verify(&[&acme, &globex]).await;
     world.end(&[&acme, &globex]).await;
 }

@@ -6,6 +6,7 @@ mod cursors;
 mod due;
 mod entries;
 mod fence;
+mod placements;
 mod unindexed;
 
 use std::time::Duration;

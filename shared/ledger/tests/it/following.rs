@@ -405,3 +405,20 @@ async fn what_is_not_indexed_is_noted_once(pool: PgPool) {
     assert_eq!(followed.unindexed(acme, 10).await.unwrap(), []);
     assert_eq!(followed.unindexed(globex, 10).await.unwrap().len(), 1);
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_placement_stays_until_another_one_is_said(pool: PgPool) {
+    let database = Database::new(pool).await;
+    let followed = followed(&database);
+    let (acme, globex) = (Uuid::now_v7(), Uuid::now_v7());
+    let placement = async |tenant, new: &str| followed.placement(tenant, new).await.unwrap();
+    assert_eq!(placement(acme, "own").await, "own");
+    assert_eq!(placement(acme, "pooled").await, "own");
+    for said in ["pooled", "own", "pooled"] {
+        followed.set_placement(acme, said).await.unwrap();
+        assert_eq!(placement(acme, "own").await, said);
+    }
+    assert_eq!(placement(globex, "own").await, "own");
+    let unknown = followed.set_placement(globex, "elsewhere").await;
+    assert!(unknown.is_err(), "{unknown:?}");
+}

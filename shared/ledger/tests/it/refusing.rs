@@ -317,6 +317,7 @@ async fn followers_read_what_they_follow_and_write_cursors(pool: PgPool) {
         "update ledger.followed_entries set event = ''",
         "update ledger.heads set size = 0",
         "truncate ledger.cursors",
+        "delete from ledger.placements",
     ] {
         let (code, message) = refused(&database.pool, follower, statement).await;
         assert_eq!(code, DENIED, "{statement}: {message}");
@@ -326,6 +327,7 @@ async fn followers_read_what_they_follow_and_write_cursors(pool: PgPool) {
         "select from ledger.heads",
         "delete from ledger.cursors",
         "delete from ledger.unindexed",
+        "update ledger.placements set placement = 'own'",
     ] {
         let (_, message) = refused(&database.pool, follower, statement).await;
         assert_eq!(message, "accepted", "{statement}");
@@ -336,6 +338,7 @@ async fn followers_read_what_they_follow_and_write_cursors(pool: PgPool) {
         ("select from ledger.cursors", ""),
         ("select from ledger.followed_entries", DENIED),
         ("select from ledger.unindexed", DENIED),
+        ("select from ledger.placements", DENIED),
         ("delete from ledger.cursors", DENIED),
         ("update ledger.heads set size = 0", DENIED),
     ] {
