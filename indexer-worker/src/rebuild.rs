@@ -13,12 +13,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::{Behind, Chain, Cursor};
+use ledger::{Behind, Chain, Cursor, Unindexed};
 use search::{Placement, Rebuild, Which};
 use service::Shutdown;
 use service::follow::Turn;
 use uuid::Uuid;
 
+use crate::batch::Batch;
 use crate::sweep::PAGE;
 use crate::work::{Put, put, read};
 use crate::{State, VISIBLE, WRITTEN, check};
@@ -113,74 +114,84 @@ async fn rebuild(
         state.set_placement(tenant, placement).await?;
     }
     let placement = state.placement(tenant).await?;
-    state.ledger().forget_unindexed(tenant).await?;
-    let next = state.search().begin_rebuild(tenant, placement).await?;
-    let mut filled: Vec<Cursor> = Vec::new();
+    let mut next = Next {
+        tenant,
+        rebuild: state.search().begin_rebuild(tenant, placement).await?,
+        filled: Vec::new(),
+        refused: Vec::new(),
+    };
     for round in 1..=ROUNDS {
-        let entries = fill(state, tenant, next, &mut filled, shutdown).await?;
+        let entries = next.fill(state, shutdown).await?;
         tracing::info!(%tenant, round, entries, "the next index is filled");
         // What came meanwhile is less than one bulk: the worker brings it in after the switch.
         if entries < u64::from(state.settings().rows) {
             break;
         }
     }
-    switch(state, tenant, next, &filled).await
+    switch(state, &next).await
 }
 
-/// Everything from the cursors to the heads of this moment; the number of entries. The cursors say
-/// where the next index is afterwards.
-async fn fill(
-    state: &State,
+/// An index on its way to be the current one.
+struct Next {
     tenant: Uuid,
-    next: Rebuild,
-    filled: &mut Vec<Cursor>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<u64> {
-    let mut entries = 0;
-    for chain in chains(state, tenant).await? {
-        let same = |cursor: &&mut Cursor| {
-            cursor.partition == chain.cursor.partition
-                && cursor.generation == chain.cursor.generation
-        };
-        let mut cursor = match filled.iter_mut().find(same) {
-            Some(cursor) => cursor.clone(),
-            None => chain.cursor.clone(),
-        };
-        while cursor.next < chain.size {
-            if shutdown.begun() {
-                bail!("stopped while an index was built anew");
+    rebuild: Rebuild,
+    /// What was written to it, chain by chain.
+    filled: Vec<Cursor>,
+    /// What of it was noted not to be there. The notes on the current index stay until it goes.
+    refused: Vec<Unindexed>,
+}
+
+impl Next {
+    /// Everything from the cursors to the heads of this moment; the number of entries.
+    async fn fill(&mut self, state: &State, shutdown: &Shutdown) -> anyhow::Result<u64> {
+        let mut entries = 0;
+        for chain in chains(state, self.tenant).await? {
+            let same = |cursor: &Cursor| {
+                cursor.partition == chain.cursor.partition
+                    && cursor.generation == chain.cursor.generation
+            };
+            let place = self.filled.iter().position(same);
+            let place = place.unwrap_or_else(|| {
+                self.filled.push(chain.cursor.clone());
+                self.filled.len() - 1
+            });
+            while self.filled[place].next < chain.size {
+                if shutdown.begun() {
+                    bail!("stopped while an index was built anew");
+                }
+                let cursor = self.filled[place].clone();
+                let from = cursor.next;
+                let batch = read(state, cursor, chain.size).await?;
+                self.put(state, &batch).await?;
+                entries += batch.after.next - from;
+                self.filled[place] = batch.after;
             }
-            let batch = read(state, cursor.clone(), chain.size).await?;
-            match put(state, &batch, Which::Next(next)).await {
-                Err(Put::Index(error)) => return Err(ended(error)),
-                written => written.map_err(Put::into_error)?,
-            }
-            entries += batch.after.next - cursor.next;
-            cursor = batch.after;
         }
-        match filled.iter_mut().find(same) {
-            Some(before) => *before = cursor,
-            None => filled.push(cursor),
-        }
+        Ok(entries)
     }
-    Ok(entries)
+
+    async fn put(&mut self, state: &State, batch: &Batch) -> anyhow::Result<()> {
+        match put(state, batch, Which::Next(self.rebuild)).await {
+            Ok(refused) => self.refused.extend(refused),
+            Err(Put::Index(error)) => return Err(ended(error)),
+            Err(Put::Ledger(error)) => {
+                return Err(anyhow::Error::new(error).context("noting what is not indexed"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether a switch that failed was made is not known: it is tried again, which changes nothing when
 /// it was.
-async fn switch(
-    state: &State,
-    tenant: Uuid,
-    next: Rebuild,
-    filled: &[Cursor],
-) -> anyhow::Result<()> {
-    let followers = [WRITTEN, VISIBLE];
-    let hold = state.ledger().hold(&followers, tenant, filled, HOLD);
+async fn switch(state: &State, next: &Next) -> anyhow::Result<()> {
+    let (tenant, followers) = (next.tenant, [WRITTEN, VISIBLE]);
+    let hold = state.ledger().hold(&followers, tenant, &next.filled, HOLD);
     let hold = hold.await?;
     let mut tries = TRIES;
     loop {
         tries -= 1;
-        match state.search().finish_rebuild(tenant, next).await {
+        match state.search().finish_rebuild(tenant, next.rebuild).await {
             Err(search::Error::Unavailable(error)) if tries > 0 => {
                 let error = format!("{error:#}");
                 tracing::warn!(%tenant, error, "the switch to the next index is tried again");
@@ -197,7 +208,8 @@ async fn switch(
             "the switch took too long, or another rebuild is at it"
         );
     }
-    if !state.ledger().release(&hold, filled).await? {
+    let release = state.ledger().release(&hold, &next.filled, &next.refused);
+    if !release.await? {
         // The cursors are behind what this index has, and that is theirs to set who holds them now.
         tracing::warn!(%tenant, "another rebuild is at its switch: some entries are indexed once more");
     }

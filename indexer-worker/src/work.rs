@@ -183,7 +183,7 @@ async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
         outcome => outcome,
     };
     match outcome {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(Put::Index(Error::Missing | Error::Outdated(_))) => Err(Stopped::Unusable),
         Err(Put::Index(error)) => Err(error.into()),
         Err(Put::Ledger(error)) => Err(error.into()),
@@ -207,18 +207,9 @@ pub(crate) enum Put {
     Ledger(ledger::Error),
 }
 
-impl Put {
-    pub(crate) fn into_error(self) -> anyhow::Error {
-        match self {
-            Self::Index(error) => anyhow::Error::new(error).context("writing to the search index"),
-            Self::Ledger(error) => anyhow::Error::new(error).context("noting what is not indexed"),
-        }
-    }
-}
-
-/// Writes a batch, then notes what of it is not in the index: after it all of the batch is either
+/// Writes a batch, then notes what of it is not in the index, and gives these notes: after it all of the batch is either
 /// searchable (once refreshed) or on record with the reason why not.
-pub(crate) async fn put(state: &State, batch: &Batch, which: Which) -> Result<(), Put> {
+pub(crate) async fn put(state: &State, batch: &Batch, which: Which) -> Result<Vec<Unindexed>, Put> {
     let started = Instant::now();
     let tenant = batch.after.tenant;
     let mut notes = batch.unindexed.clone();
@@ -236,7 +227,7 @@ pub(crate) async fn put(state: &State, batch: &Batch, which: Which) -> Result<()
     metrics::counter!("index_documents_total").increment(written);
     metrics::counter!("index_refused_total").increment(notes.len() as u64);
     metrics::histogram!("index_bulk_seconds").record(started.elapsed().as_secs_f64());
-    Ok(())
+    Ok(notes)
 }
 
 fn note(tenant: uuid::Uuid, refused: Refused) -> Unindexed {

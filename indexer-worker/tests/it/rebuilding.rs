@@ -164,6 +164,51 @@ async fn all_are_built_anew_and_what_was_refused_is_tried_again() {
     world.end(&[&acme, &globex]).await;
 }
 
+/// What the index in service does not have stays on record as long as it is in service.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_fails_forgets_nothing() {
+    let world = World::new(Index::Embedded).await;
+    let acme = tenant("acme");
+    world.append(&acme, DEFAULT, 20).await;
+    let faults = Faults::before(&world.search);
+    faults.refuse([3, 8]);
+    let state = world.worker(Arc::clone(&faults) as _);
+    state.catch_up().await.unwrap();
+    let refused = async || -> Vec<u64> {
+        let notes = world.followed.unindexed(acme.id, 10).await.unwrap();
+        notes.into_iter().map(|note| note.seq).collect()
+    };
+    assert_eq!(refused().await, [3, 8]);
+    let never = Shutdown::new();
+    faults.be_away(true);
+    let failed = state.rebuild(acme.id, None, &never).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(refused().await, [3, 8]);
+
+    // In the middle, by another one that takes them all.
+    let slow = Faults::before(&world.search);
+    slow.stop_rebuilds_after(4);
+    let another = world.worker(Arc::clone(&slow) as _);
+    let rebuild = another.rebuild(acme.id, None, &never);
+    tokio::select! {
+        ended = rebuild => panic!("{ended:?}"),
+        () = slow.until_stopped() => {}
+    }
+    assert_eq!(refused().await, [3, 8]);
+
+    faults.be_away(false);
+    world.end_claims().await;
+    let state = world.worker(faults);
+    assert!(state.rebuild(acme.id, None, &never).await.unwrap());
+    assert_eq!(refused().await, [3, 8], "it refuses them again");
+    let last = world.state();
+    assert!(last.rebuild(acme.id, None, &never).await.unwrap());
+    assert!(refused().await.is_empty());
+    last.catch_up().await.unwrap();
+    world.verify(&[&acme]).await;
+    world.end(&[&acme]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_stays_where_it_was_moved_to() {
     let world = World::new(Index::Embedded).await;

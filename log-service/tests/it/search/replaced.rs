@@ -43,7 +43,7 @@ impl Replaced {
     async fn set_cursors(&self, tenant: Uuid, cursors: &[Cursor]) {
         let followed = Followed::new(Config::new(self.database.clone())).unwrap();
         let held = followed.hold(&[VISIBLE], tenant, &[], Duration::ZERO).await;
-        let set = followed.release(&held.unwrap(), cursors).await;
+        let set = followed.release(&held.unwrap(), cursors, &[]).await;
         assert!(set.unwrap());
         followed.stop().await;
     }

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Cursor, Followed};
+use super::{Cursor, Followed, Unindexed, unindexed};
 use crate::Error;
 use crate::rows::to_time;
 
@@ -99,9 +99,14 @@ impl Followed {
         Ok(extended.rows_affected() == hold.epochs.len() as u64)
     }
 
-    /// Ends a hold: the cursors are `cursors` from now on, wherever they were. In one transaction. `false`, and
-    /// nothing is changed: somebody else has held them since.
-    pub async fn release(&self, hold: &Hold, cursors: &[Cursor]) -> Result<bool, Error> {
+    /// Ends a hold: the cursors are `cursors` from now on, wherever they were, and of what is noted not to be indexed
+    /// `unindexed` alone stays. In one transaction. `false`, and nothing is changed: somebody else has held them since.
+    pub async fn release(
+        &self,
+        hold: &Hold,
+        cursors: &[Cursor],
+        unindexed: &[Unindexed],
+    ) -> Result<bool, Error> {
         let mut transaction = self.begin().await?;
         // Whoever read a cursor under the hold cannot move it either.
         let released = sqlx::query!(
@@ -120,6 +125,7 @@ impl Followed {
             return Ok(false);
         }
         hold.set(&mut transaction, cursors).await?;
+        unindexed::forget_others(&mut transaction, hold.tenant, unindexed).await?;
         transaction.commit().await.map_err(Error::from_sqlx)?;
         Ok(true)
     }

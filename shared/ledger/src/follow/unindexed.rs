@@ -1,5 +1,6 @@
 //! What the search index does not have, and why.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Followed;
@@ -70,15 +71,30 @@ impl Followed {
         });
         Ok(rows.collect())
     }
+}
 
-    /// Forgets what is noted of a tenant: its index is built anew.
-    pub async fn forget_unindexed(&self, tenant: Uuid) -> Result<(), Error> {
-        sqlx::query!("delete from ledger.unindexed where tenant = $1", tenant)
-            .execute(&self.pool)
-            .await
-            .map_err(Error::from_sqlx)?;
-        Ok(())
-    }
+/// Forgets what is noted of a tenant, but for these entries: whatever else it was about, there is a younger index.
+pub(super) async fn forget_others(
+    connection: &mut PgConnection,
+    tenant: Uuid,
+    kept: &[Unindexed],
+) -> Result<(), Error> {
+    let partitions: Vec<&str> = kept.iter().map(|entry| &*entry.partition).collect();
+    let generations: Vec<i32> = kept.iter().map(|e| e.generation.cast_signed()).collect();
+    let seqs: Vec<i64> = kept.iter().map(|e| e.seq.cast_signed()).collect();
+    sqlx::query!(
+        "delete from ledger.unindexed u
+          where u.tenant = $1
+            and (u.partition, u.generation, u.seq) not in (select * from unnest($2::text[], $3::int4[], $4::int8[]))",
+        tenant,
+        &partitions as &[&str],
+        &generations,
+        &seqs,
+    )
+    .execute(connection)
+    .await
+    .map_err(Error::from_sqlx)?;
+    Ok(())
 }
 
 /// PostgreSQL's text holds no NUL.

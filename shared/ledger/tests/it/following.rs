@@ -298,18 +298,18 @@ async fn whoever_holds_cursors_last_sets_them(pool: PgPool) {
     assert_eq!(cursors.len(), 1, "{cursors:?}");
 
     assert!(!followed.extend(&first, hour).await.unwrap());
-    assert!(!followed.release(&first, &to(9)).await.unwrap());
+    assert!(!followed.release(&first, &to(9), &[]).await.unwrap());
     assert_eq!(state().await, (3, true));
     assert!(followed.extend(&second, hour).await.unwrap());
     let under_the_hold = at(&followed, &default, 10).await;
-    assert!(followed.release(&second, &to(9)).await.unwrap());
+    assert!(followed.release(&second, &to(9), &[]).await.unwrap());
     followed.advance(INDEX, &[under_the_hold]).await.unwrap();
     assert_eq!(state().await, (9, false));
     for follower in followers {
         assert_eq!(followed.cursors(follower, acme.id).await.unwrap(), to(9));
     }
     assert!(!followed.extend(&second, hour).await.unwrap());
-    assert!(!followed.release(&second, &to(3)).await.unwrap());
+    assert!(!followed.release(&second, &to(3), &[]).await.unwrap());
     ledger.stop().await;
 }
 
@@ -401,7 +401,27 @@ async fn what_is_not_indexed_is_noted_once(pool: PgPool) {
     assert_eq!(noted[0], note(acme, 1, "a"));
     assert!(noted[1].reason.starts_with("\u{fffd}ä") && noted[1].reason.len() < 2_000);
     assert_eq!(noted.len(), 2);
-    followed.forget_unindexed(acme).await.unwrap();
+    // Of the old index; kept until whoever holds the cursors lets go.
+    let held = async || {
+        followed
+            .hold(&[INDEX], acme, &[], Duration::ZERO)
+            .await
+            .unwrap()
+    };
+    let (first, second) = (held().await, held().await);
+    let kept = [
+        note(acme, 1, "another reason"),
+        note(acme, 7, "never noted"),
+    ];
+    assert!(!followed.release(&first, &[], &[]).await.unwrap());
+    assert_eq!(followed.unindexed(acme, 10).await.unwrap().len(), 2);
+    assert!(followed.release(&second, &[], &kept).await.unwrap());
+    assert_eq!(
+        followed.unindexed(acme, 10).await.unwrap(),
+        [note(acme, 1, "a")]
+    );
+    let last = held().await;
+    assert!(followed.release(&last, &[], &[]).await.unwrap());
     assert_eq!(followed.unindexed(acme, 10).await.unwrap(), []);
     assert_eq!(followed.unindexed(globex, 10).await.unwrap().len(), 1);
 }
