@@ -9,7 +9,7 @@ use service::follow::Turn;
 use uuid::Uuid;
 
 use crate::sweep::Telling;
-use crate::{State, Task, WRITTEN, rebuild};
+use crate::{State, Task, rebuild};
 
 /// One task for each tenant who has chains.
 pub(crate) async fn all(state: &State, telling: &mut Telling<'_>) -> anyhow::Result<()> {
@@ -40,7 +40,12 @@ pub(crate) async fn turn(state: &State, tenant: Uuid, shutdown: &Shutdown) -> an
         Ok(()) => Ok(Turn::Done),
         Err(Error::Missing) => {
             // Who was never indexed has lost nothing.
-            if state.ledger().cursors(WRITTEN, tenant).await?.is_empty() {
+            if state
+                .ledger()
+                .cursors(state.written(), tenant)
+                .await?
+                .is_empty()
+            {
                 return Ok(Turn::Done);
             }
             rebuild::turn(state, tenant, shutdown).await

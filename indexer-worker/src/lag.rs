@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ledger::Behind;
 
+use crate::State;
 use crate::sweep::PAGE;
-use crate::{State, VISIBLE};
 
 #[derive(Default)]
 pub(crate) struct Lag {
@@ -19,7 +19,10 @@ pub(crate) async fn measure(state: &State) -> Result<(), ledger::Error> {
     let mut lag = Lag::default();
     let mut after = None;
     loop {
-        let page = state.ledger().behind(VISIBLE, after.as_ref(), PAGE).await?;
+        let page = state
+            .ledger()
+            .behind(state.visible(), after.as_ref(), PAGE)
+            .await?;
         page.0.iter().for_each(|chain| lag.count(chain));
         after = page.1;
         if after.is_none() {

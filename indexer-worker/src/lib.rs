@@ -25,12 +25,8 @@ use service::health::Health;
 use tokio::sync::mpsc;
 
 pub use config::Config;
+pub use search::{VISIBLE, WRITTEN};
 pub use state::{Rest, Settings, State};
-
-/// The follower whose cursor says what the index has acknowledged.
-pub const WRITTEN: &str = "index.written";
-/// The follower whose cursor says what a search finds.
-pub const VISIBLE: &str = "index.visible";
 
 /// What hints and sweeps find at most before the loop takes it in; hints take ten places at once.
 const FOUND: usize = 64;
@@ -100,7 +96,10 @@ impl State {
         let mut after = None;
         loop {
             let page = sweep::PAGE;
-            let (behind, next) = self.ledger().behind(VISIBLE, after.as_ref(), page).await?;
+            let (behind, next) = self
+                .ledger()
+                .behind(self.visible(), after.as_ref(), page)
+                .await?;
             for chain in behind {
                 let chain = ledger::Chain {
                     tenant: chain.cursor.tenant,

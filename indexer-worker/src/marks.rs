@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{State, VISIBLE, WRITTEN};
+use crate::State;
 
 /// From one refresh to the next, and so from one move of a cursor to the next, at least.
 const PACE: Duration = Duration::from_millis(500);
@@ -177,12 +177,12 @@ pub(crate) async fn flush(state: &State) -> bool {
     state.marks().forget(&gone);
     let refreshed = of(Refreshed::Yes);
     let unrecorded = marks.values().filter(|mark| !mark.recorded);
-    if !advance(state, WRITTEN, unrecorded).await {
+    if !advance(state, state.written(), unrecorded).await {
         return false;
     }
     state.marks().recorded(&marks);
     marks.retain(|(tenant, ..), _| refreshed.contains(tenant));
-    if !advance(state, VISIBLE, marks.values()).await {
+    if !advance(state, state.visible(), marks.values()).await {
         return false;
     }
     state.marks().forget(&marks);

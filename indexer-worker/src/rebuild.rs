@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::batch::Batch;
 use crate::sweep::PAGE;
 use crate::work::{Put, put, read};
-use crate::{State, VISIBLE, WRITTEN, check};
+use crate::{State, check};
 
 /// A follower without cursors: everything is before it.
 const NOBODY: &str = "index.nobody";
@@ -185,7 +185,7 @@ impl Next {
 /// Whether a switch that failed was made is not known: it is tried again, which changes nothing when
 /// it was.
 async fn switch(state: &State, next: &Next) -> anyhow::Result<()> {
-    let (tenant, followers) = (next.tenant, [WRITTEN, VISIBLE]);
+    let (tenant, followers) = (next.tenant, [state.written(), state.visible()]);
     let hold = state.ledger().hold(&followers, tenant, &next.filled, HOLD);
     let hold = hold.await?;
     let mut tries = TRIES;

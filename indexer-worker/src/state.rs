@@ -60,6 +60,9 @@ struct Inner {
     ledger: Followed,
     claims: Claims,
     search: Arc<dyn Search>,
+    /// The followers of an index of this form.
+    written: String,
+    visible: String,
     queue: Option<Arc<dyn Queue>>,
     settings: Settings,
     rest: Option<Rest>,
@@ -78,11 +81,14 @@ impl State {
         rest: Option<Rest>,
     ) -> anyhow::Result<Self> {
         let claims = ledger.claims()?;
+        let form = search.form();
         Ok(Self {
             inner: Arc::new(Inner {
                 ledger,
                 claims,
                 search,
+                written: search::written(form),
+                visible: search::visible(form),
                 queue,
                 settings,
                 rest,
@@ -102,6 +108,16 @@ impl State {
 
     pub(crate) fn search(&self) -> &Arc<dyn Search> {
         &self.inner.search
+    }
+
+    /// The follower whose cursor says what the index has acknowledged.
+    pub(crate) fn written(&self) -> &str {
+        &self.inner.written
+    }
+
+    /// The follower whose cursor says what a search finds.
+    pub(crate) fn visible(&self) -> &str {
+        &self.inner.visible
     }
 
     pub(crate) fn queue(&self) -> Option<&Arc<dyn Queue>> {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 use crate::lag::{self, Lag};
-use crate::{State, Task, VISIBLE, check};
+use crate::{State, Task, check};
 
 /// Chains of one statement.
 pub(crate) const PAGE: u32 = 1_000;
@@ -129,7 +129,7 @@ async fn page(
     let Some(lease) = state.claims().take(LEASE).await? else {
         return Ok(None);
     };
-    let page = state.ledger().behind(VISIBLE, after, PAGE).await;
+    let page = state.ledger().behind(state.visible(), after, PAGE).await;
     lease.give_back().await?;
     Ok(Some(page?))
 }

@@ -12,7 +12,7 @@ use service::follow::Turn;
 use tokio::time::Instant;
 
 use crate::batch::Batch;
-use crate::{State, VISIBLE, WRITTEN, rebuild};
+use crate::{State, rebuild};
 
 /// Bulks of one turn, and how long it goes on to make them; then the other chains have theirs.
 const BULKS: usize = 16;
@@ -60,7 +60,7 @@ impl<E: Into<anyhow::Error>> From<E> for Stopped {
 
 async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn, Stopped> {
     let mut allowance = Allowance::new();
-    let due = state.ledger().due(WRITTEN, chain).await?;
+    let due = state.ledger().due(state.written(), chain).await?;
     if due.is_empty() {
         return all_written(state, chain).await;
     }
@@ -79,7 +79,7 @@ async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn,
 
 /// Nothing is to be written; what was written before a crash may still have to be made visible.
 async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
-    for behind in state.ledger().due(VISIBLE, chain).await? {
+    for behind in state.ledger().due(state.visible(), chain).await? {
         if behind.held {
             return Err(Stopped::Held);
         }
@@ -194,7 +194,12 @@ async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
 /// made it: the next write tells.
 async fn make(state: &State, batch: &Batch) -> Result<(), Stopped> {
     let tenant = batch.after.tenant;
-    if state.ledger().cursors(WRITTEN, tenant).await?.is_empty() {
+    if state
+        .ledger()
+        .cursors(state.written(), tenant)
+        .await?
+        .is_empty()
+    {
         let placement = state.placement(tenant).await?;
         state.search().create(tenant, placement).await?;
     }

@@ -199,6 +199,10 @@ impl Search for Faults {
         self.inner.drop_tenant(tenant).await
     }
 
+    fn form(&self) -> u32 {
+        self.inner.form()
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         self.call()?;
         self.inner.ready().await

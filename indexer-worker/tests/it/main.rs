@@ -5,6 +5,7 @@
 mod catching_up;
 mod crowded;
 mod faults;
+mod forms;
 mod gauges;
 mod hints;
 mod killed;

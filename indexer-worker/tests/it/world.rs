@@ -119,6 +119,13 @@ impl World {
         search::open(self.settings.clone()).await.unwrap()
     }
 
+    /// The index as a program of another form has it.
+    pub(crate) async fn of_form(&self, form: u32) -> Arc<dyn Search> {
+        let mut settings = self.settings.clone();
+        settings.form = form;
+        search::open(settings).await.unwrap()
+    }
+
     pub(crate) async fn append(&self, tenant: &Tenant, partition: &str, count: usize) {
         self.ledger
             .create_partition(tenant, partition)
@@ -174,30 +181,7 @@ impl World {
 
     /// Seqs of a chain that an empty filter finds, in the order they come.
     pub(crate) async fn found(&self, tenant: &Tenant, partition: &str) -> Vec<u64> {
-        let filter = Filter::default();
-        let windows = [Window {
-            partition: partition.to_owned(),
-            generation: 1,
-            from: 0,
-            to: u64::MAX >> 1,
-        }];
-        let (mut seqs, mut after) = (Vec::new(), None);
-        loop {
-            let ask = Ask {
-                filter: &filter,
-                windows: &windows,
-                mask: Mask::Nothing,
-                order: Order::Ascending,
-                limit: 7,
-                after,
-            };
-            let hits = self.search.find(tenant.id, &ask).await.unwrap();
-            seqs.extend(hits.iter().map(|hit| hit.seq));
-            after = hits.into_iter().last();
-            if after.is_none() {
-                return seqs;
-            }
-        }
+        found_in(&self.search, tenant, partition).await
     }
 
     /// Every entry of the tenants is found once, or is on record as not indexed; and the cursors say
@@ -237,6 +221,38 @@ impl World {
         let mut admin = PgConnection::connect(&server).await.unwrap();
         let drop = format!("drop database {} with (force)", self.name);
         admin.execute(AssertSqlSafe(drop)).await.unwrap();
+    }
+}
+
+/// The same in any index.
+pub(crate) async fn found_in(
+    search: &Arc<dyn Search>,
+    tenant: &Tenant,
+    partition: &str,
+) -> Vec<u64> {
+    let filter = Filter::default();
+    let windows = [Window {
+        partition: partition.to_owned(),
+        generation: 1,
+        from: 0,
+        to: u64::MAX >> 1,
+    }];
+    let (mut seqs, mut after) = (Vec::new(), None);
+    loop {
+        let ask = Ask {
+            filter: &filter,
+            windows: &windows,
+            mask: Mask::Nothing,
+            order: Order::Ascending,
+            limit: 7,
+            after,
+        };
+        let hits = search.find(tenant.id, &ask).await.unwrap();
+        seqs.extend(hits.iter().map(|hit| hit.seq));
+        after = hits.into_iter().last();
+        if after.is_none() {
+            return seqs;
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::index::Index;
 use crate::state::unanswered;
 
-/// The follower whose cursor says what searches find.
-pub(crate) const VISIBLE: &str = "index.visible";
+pub(crate) use search::VISIBLE;
+
 const TICK: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(10);
 /// Waiting at once, in all and for one tenant.

@@ -1,5 +1,5 @@
 //! Words: how text becomes tokens. The index, the query and the scan of the ledger all use this one
-//! tokeniser, so that they answer alike; a change here needs every index built anew.
+//! tokeniser, so that they answer alike; a change here needs every index built anew, which `search::FORM` is for.
 //!
 //! A word is a run of letters and digits in lower case, without diacritics where Latin letters have
 //! them; everything else separates words. Scripts that write no spaces give one word a character.

@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::Busy;
+use crate::{Busy, FORM};
 
 const PREFIX: &str = "veritrail";
 const POOLS: u16 = 8;
@@ -70,6 +70,8 @@ pub struct Settings {
     /// PEM; certificates are checked against these authorities too.
     pub authorities: Option<Vec<u8>>,
     pub pools: u16,
+    /// [`FORM`], unless somebody is after the indices of another one.
+    pub form: u32,
     /// For whoever shares the machine with an embedded index.
     pub busy: Busy,
 }
@@ -96,6 +98,7 @@ impl Settings {
             credentials: Credentials::None,
             authorities: None,
             pools: 8,
+            form: FORM,
             busy: Busy::default(),
         }
     }
@@ -125,6 +128,7 @@ impl Config {
             credentials: self.credentials()?,
             authorities: authorities.transpose()?,
             pools: self.index_pools,
+            form: FORM,
             busy: Busy::default(),
         }))
     }

@@ -54,10 +54,10 @@ impl fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    pub(crate) async fn open(path: PathBuf, busy: Busy) -> Result<Self, Error> {
+    pub(crate) async fn open(path: PathBuf, busy: Busy, form: u32) -> Result<Self, Error> {
         let root = blocking(move || Root::open(path).map_err(disk)).await?;
         let embedded = Self {
-            indices: Arc::new(Indices::new(root, busy)),
+            indices: Arc::new(Indices::new(root, busy, form)),
             writers: Arc::default(),
             searches: Arc::new(Semaphore::new(AT_ONCE)),
             structure: Arc::default(),
@@ -231,6 +231,10 @@ impl Search for Embedded {
             indices.root.tenant(tenant).remove().map_err(disk)
         })
         .await
+    }
+
+    fn form(&self) -> u32 {
+        self.indices.form
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -7,6 +7,7 @@ mod busy;
 mod config;
 mod embedded;
 mod error;
+mod form;
 mod histogram;
 mod opensearch;
 mod tally;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub use busy::Busy;
 pub use config::{Config, Credentials, Settings};
 pub use error::Error;
+pub use form::{FORM, VISIBLE, WRITTEN, visible, written};
 pub use histogram::{Histogram, Interval, MAX_BUCKETS, Zone};
 pub use opensearch::wire;
 pub use tally::Tally;
@@ -85,6 +87,9 @@ pub trait Search: fmt::Debug + Send + Sync {
     /// Throws everything of the tenant away; fine when there is nothing.
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error>;
 
+    /// The form of the indices that this is about: those of another one are missing or outdated.
+    fn form(&self) -> u32;
+
     /// Answers when the index could be asked.
     async fn ready(&self) -> Result<(), Error>;
 
@@ -108,8 +113,8 @@ pub async fn open(settings: Settings) -> Result<Arc<dyn Search>, Error> {
                 setting: "INDEX_URL",
                 message: "not the path of a directory".to_owned(),
             })?;
-            let busy = settings.busy.clone();
-            Ok(Arc::new(embedded::Embedded::open(path, busy).await?))
+            let (busy, form) = (settings.busy.clone(), settings.form);
+            Ok(Arc::new(embedded::Embedded::open(path, busy, form).await?))
         }
         "http" | "https" => Ok(Arc::new(
             Box::pin(opensearch::OpenSearch::open(&settings)).await?,

@@ -153,7 +153,8 @@ impl Search for OpenSearch {
         let alias = self.names.alias(tenant, Which::Current);
         let place = self.names.place(tenant, placement, FIRST);
         // Where another worker made a place of the other kind meanwhile, there is one as well.
-        place.make(&self.http, tenant, &[&alias]).await.map(drop)
+        let made = place.make(&self.http, &self.names, tenant, &[&alias]).await;
+        made.map(drop)
     }
 
     async fn write(
@@ -193,7 +194,9 @@ impl Search for OpenSearch {
             self.sweep(tenant).await?;
             // A rebuild that was killed may have made its index only now: the server goes on with a
             // request whose sender is gone.
-            if next.make(&self.http, tenant, &[&alias, &filled]).await? {
+            let aliases = [&*alias, &*filled];
+            let made = next.make(&self.http, &self.names, tenant, &aliases);
+            if made.await? {
                 return Ok(rebuild);
             }
         }
@@ -233,6 +236,10 @@ impl Search for OpenSearch {
         let actions = left.iter().map(|place| place.leave(&alias)).collect();
         place::switch(&self.http, actions).await?;
         self.sweep(tenant).await
+    }
+
+    fn form(&self) -> u32 {
+        self.names.form()
     }
 
     async fn ready(&self) -> Result<(), Error> {

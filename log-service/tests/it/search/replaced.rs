@@ -90,6 +90,10 @@ impl Search for Replaced {
         unreachable!("log-service deletes no index")
     }
 
+    fn form(&self) -> u32 {
+        search::FORM
+    }
+
     async fn ready(&self) -> Result<(), Error> {
         Ok(())
     }

@@ -35,20 +35,20 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn create(files: Box<dyn Directory>) -> Result<(), Error> {
-        let (schema, _) = schema();
+    pub(super) fn create(files: Box<dyn Directory>, form: u32) -> Result<(), Error> {
+        let (schema, _) = schema(form);
         tantivy::Index::create(files, schema, IndexSettings::default())
             .map(drop)
             .map_err(failed)
     }
 
-    pub(super) fn open(files: Box<dyn Directory>) -> Result<Self, Error> {
+    pub(super) fn open(files: Box<dyn Directory>, form: u32) -> Result<Self, Error> {
         let outdated = |error: tantivy::TantivyError| match error {
             tantivy::TantivyError::IoError(_) => failed(error),
             other => Error::Outdated(other.into()),
         };
         let index = tantivy::Index::open(files).map_err(outdated)?;
-        let (schema, fields) = schema();
+        let (schema, fields) = schema(form);
         if index.schema() != schema {
             return Err(Error::Outdated(anyhow::anyhow!("of another form")));
         }

@@ -19,6 +19,7 @@ const IDLE: Duration = Duration::from_mins(10);
 pub(super) struct Indices {
     pub(super) root: Root,
     pub(super) busy: Busy,
+    pub(super) form: u32,
     open: Mutex<HashMap<Key, Open>>,
 }
 
@@ -28,10 +29,11 @@ struct Open {
 }
 
 impl Indices {
-    pub(super) fn new(root: Root, busy: Busy) -> Self {
+    pub(super) fn new(root: Root, busy: Busy, form: u32) -> Self {
         Self {
             root,
             busy,
+            form,
             open: Mutex::default(),
         }
     }
@@ -87,7 +89,7 @@ impl Indices {
         }
         // Two that open it at once make two readers, one of which is soon forgotten.
         let files = self.root.files(&path).map_err(failed)?;
-        let index = Arc::new(Index::open(files)?);
+        let index = Arc::new(Index::open(files, self.form)?);
         let mut opened = self.opened();
         if opened.len() >= MOST_OPEN {
             let oldest = opened.iter().min_by_key(|(_, open)| open.used);
@@ -111,7 +113,7 @@ impl Indices {
         let directory = self.root.tenant(tenant);
         let number = directory.fresh().map_err(disk)?;
         let files = self.root.files(&directory.path(number));
-        Index::create(files.map_err(failed)?)?;
+        Index::create(files.map_err(failed)?, self.form)?;
         directory.set(name, number).map_err(disk)?;
         directory.sweep().map_err(disk)?;
         Ok(number)

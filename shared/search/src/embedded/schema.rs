@@ -33,7 +33,8 @@ pub(super) const SEQ: &str = "seq";
 pub(super) const RECEIVED_AT: &str = "received_at";
 pub(super) const VERSION: &str = "version";
 
-pub(super) fn schema() -> (Schema, Fields) {
+/// Each form has a schema of its own, so that an index tells which one it is of.
+pub(super) fn schema(form: u32) -> (Schema, Fields) {
     let exact = TextOptions::default().set_indexing_options(
         TextFieldIndexing::default()
             .set_tokenizer("raw")
@@ -60,6 +61,10 @@ pub(super) fn schema() -> (Schema, Fields) {
         version: schema.add_u64_field(VERSION, number()),
         counted: COUNTED.map(|keyword| schema.add_text_field(keyword.name(), column.clone())),
     };
+    if form != 1 {
+        // Never filled.
+        schema.add_u64_field(&format!("form_{form}"), NumericOptions::default());
+    }
     (schema.build(), fields)
 }
 

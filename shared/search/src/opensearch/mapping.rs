@@ -6,25 +6,22 @@ use serde_json::{Map, Value, json};
 
 use crate::COUNTED;
 
-/// Counted up when the mapping or the tokeniser changes: an index of another form is rebuilt.
-pub(super) const FORM: u64 = 1;
-
 /// Shards of an index that many tenants share; a tenant is in one of them.
 const POOL_SHARDS: u32 = 4;
 
 /// The index of one tenant, with the aliases that it has from its first moment. One shard: counts over
 /// one are exact. That it is the aliases' index for writing makes a second one of the same alias refused.
-pub(super) fn own(aliases: &[&str]) -> Value {
+pub(super) fn own(form: u32, aliases: &[&str]) -> Value {
     let aliases: Map<String, Value> = aliases
         .iter()
         .map(|alias| ((*alias).to_owned(), json!({"is_write_index": true})))
         .collect();
-    json!({"settings": settings(1), "mappings": mappings(false), "aliases": aliases})
+    json!({"settings": settings(1), "mappings": mappings(form, false), "aliases": aliases})
 }
 
 /// An index that tenants share.
-pub(super) fn pool() -> Value {
-    json!({"settings": settings(POOL_SHARDS), "mappings": mappings(true)})
+pub(super) fn pool(form: u32) -> Value {
+    json!({"settings": settings(POOL_SHARDS), "mappings": mappings(form, true)})
 }
 
 fn settings(shards: u32) -> Value {
@@ -38,7 +35,7 @@ fn settings(shards: u32) -> Value {
     }})
 }
 
-fn mappings(pooled: bool) -> Value {
+fn mappings(form: u32, pooled: bool) -> Value {
     let exact = json!({"type": "keyword", "doc_values": false});
     let column = json!({"type": "keyword"});
     let words = json!({"type": "text", "analyzer": "whitespace", "norms": false});
@@ -58,7 +55,7 @@ fn mappings(pooled: bool) -> Value {
     }
     json!({
         "dynamic": "strict",
-        "_meta": {"form": FORM},
+        "_meta": {"form": form},
         // A hit is read from columns, and an index is built from the ledger.
         "_source": {"enabled": false},
         "_routing": {"required": pooled},

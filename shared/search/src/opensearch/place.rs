@@ -16,6 +16,7 @@ use crate::{Error, Placement, Rebuild, Settings, Which};
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     prefix: String,
+    form: u32,
     pools: u16,
 }
 
@@ -40,9 +41,14 @@ struct Alias {
 impl Names {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            prefix: format!("{}-{}", settings.prefix, mapping::FORM),
+            prefix: format!("{}-{}", settings.prefix, settings.form),
+            form: settings.form,
             pools: settings.pools,
         }
+    }
+
+    pub(super) fn form(&self) -> u32 {
+        self.form
     }
 
     pub(super) fn alias(&self, tenant: Uuid, which: Which) -> String {
@@ -149,12 +155,13 @@ impl Place {
     pub(super) async fn make(
         &self,
         http: &Http,
+        names: &Names,
         tenant: Uuid,
         aliases: &[&str],
     ) -> Result<bool, Error> {
         let body = match self.share {
-            None => mapping::own(aliases),
-            Some(_) => mapping::pool(),
+            None => mapping::own(names.form, aliases),
+            Some(_) => mapping::pool(names.form),
         };
         let made = http.put(&self.index, &body).await?;
         if made.is(TWO_FOR_WRITING) {

@@ -24,7 +24,7 @@ pub fn alias(settings: &Settings, tenant: Uuid) -> String {
 /// Makes the first index of a tenant: the settings and mapping of all others.
 pub fn create(settings: &Settings, tenant: Uuid) -> Request {
     let names = Names::new(settings);
-    let body = mapping::own(&[&names.alias(tenant, Which::Current)]);
+    let body = mapping::own(settings.form, &[&names.alias(tenant, Which::Current)]);
     Request {
         method: "PUT",
         path: names.place(tenant, Placement::Own, super::FIRST).index,

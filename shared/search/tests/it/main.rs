@@ -11,6 +11,7 @@ mod contract;
 mod credentials;
 mod down;
 mod entries;
+mod forms;
 mod front;
 mod health;
 #[cfg(target_os = "linux")]
