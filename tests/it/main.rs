@@ -11,6 +11,7 @@ mod documented;
 mod forge;
 mod independent;
 mod killed;
+mod moving;
 mod outage;
 mod postman;
 mod replicas;

@@ -89,6 +89,11 @@ impl Installation {
         }
     }
 
+    /// The beginning of every name on the servers.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The programs of this name.
     pub fn members(&mut self, program: &str) -> impl Iterator<Item = &mut Member> {
         self.members

@@ -109,6 +109,24 @@ impl Member {
         Ok(())
     }
 
+    /// Another process of the same program in the same environment, until it ends by itself; what it has printed.
+    ///
+    /// # Errors
+    /// It did not end with 0.
+    pub async fn beside(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let log = self.log.with_extension("beside.log");
+        let mut running = Program::start(self.program, arguments, &self.environment, &log)?;
+        let code = running.ends().await?;
+        let printed = running.printed()?;
+        ensure!(
+            code == Some(0),
+            "{} {arguments:?} ended with {code:?}:\n{}",
+            self.program,
+            last_lines(&printed)
+        );
+        Ok(printed)
+    }
+
     /// Resolves when it ends without having been asked to.
     pub(crate) async fn broken(&mut self) -> String {
         let Some(running) = self.running.as_mut() else {
