@@ -60,7 +60,11 @@ pub(crate) async fn create(
     }
     let open = exports.jobs.count_open(tenant.id).await;
     if open.map_err(unanswered)? >= u64::from(exports.most) {
-        return Err(ApiError::TooMany { retry_after: BUSY });
+        // One of them may be this one, which another request has just made.
+        return match exports.jobs.get(tenant.id, id).await.map_err(unanswered)? {
+            Some(job) => there(&state, job, &request).await,
+            None => Err(ApiError::TooMany { retry_after: BUSY }),
+        };
     }
     let asked = Asked {
         id,
