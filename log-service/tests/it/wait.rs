@@ -5,7 +5,7 @@ use ledger::Chain;
 use ledger::follow::{Config, Followed};
 
 use crate::auth::{A, A_B};
-use crate::search::index::{Indexed, Kind};
+use crate::search::index::{self, Indexed, Kind};
 use crate::world::{EVERYTHING, World};
 
 const VISIBLE: &str = "index.visible";
@@ -127,11 +127,7 @@ async fn a_tenants_share_of_waiters_is_bounded() {
 /// The ledger has what was just written.
 #[tokio::test]
 async fn an_index_that_is_down_is_not_waited_for() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let settings = ::search::Settings::of(url.parse().unwrap());
-    let world = World::searching(::search::open(settings).await.unwrap()).await;
+    let world = World::searching(index::down().await).await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),

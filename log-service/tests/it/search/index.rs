@@ -192,3 +192,12 @@ pub(super) async fn cursor(world: &World, tenant: Uuid, partition: &str, next: u
     followed.advance(VISIBLE, &[(cursor, 0)]).await.unwrap();
     followed.stop().await;
 }
+
+/// At an address where nothing listens.
+pub(crate) async fn down() -> Arc<dyn Search> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let settings = Settings::of(url.parse().unwrap());
+    search::open(settings).await.unwrap()
+}

@@ -73,11 +73,7 @@ async fn a_tenant_whose_index_cannot_be_asked_troubles_no_other() {
 
 #[tokio::test]
 async fn a_server_that_is_down_is_no_failure() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let settings = ::search::Settings::of(url.parse().unwrap());
-    let world = World::searching(::search::open(settings).await.unwrap()).await;
+    let world = World::searching(index::down().await).await;
     let (backend, auditor) = (
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "auditor"),
