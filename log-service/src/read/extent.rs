@@ -1,7 +1,7 @@
 //! How far the index is in each chain of a tenant: read from the ledger, and gone by for a moment, since
-//! many searches of a tenant come at once. What was indexed stays indexed, so older news only leaves more
-//! to the ledger; whoever goes by it looks afterwards whether it still holds, since an index may be put in
-//! the place of another one.
+//! many searches of a tenant come at once; for longer where the index has been at rest. What was indexed
+//! stays indexed, so older news only leaves more to the ledger; whoever goes by it looks afterwards whether
+//! it still holds, since an index may be put in the place of another one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,15 @@ use uuid::Uuid;
 use super::wait::VISIBLE;
 use crate::state::unanswered;
 
-/// How long what was read is gone by.
+/// How long what was read is gone by: as long as it has been the same, within these bounds. So a tenant
+/// whose entries come in leaves little to the ledger, and one at rest is not asked about before each search.
 const FRESH: Duration = Duration::from_millis(100);
+const FRESH_AT_REST: Duration = Duration::from_secs(1);
 /// Tenants that are remembered at most, and chains of one: about 10 MB in all.
 const TENANTS: usize = 1_024;
 const CHAINS: usize = 100;
 
+#[derive(PartialEq, Eq)]
 pub(super) struct Extent {
     /// The first seq of each chain, by partition and generation, that the index does not answer for.
     next: HashMap<(String, u32), u64>,
@@ -75,17 +78,20 @@ pub(crate) struct Extents {
 struct Known {
     /// Before the ledger was asked.
     asked: Instant,
+    /// Since when the ledger has said the same.
+    since: Instant,
     extent: Arc<Extent>,
 }
 
 impl Known {
     fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < FRESH
+        let same = self.asked.duration_since(self.since);
+        self.asked.elapsed() < same.clamp(FRESH, FRESH_AT_REST)
     }
 }
 
 impl Extents {
-    /// As the ledger said within the last 100 ms, or says now.
+    /// As the ledger said a moment ago, or says now.
     pub(super) async fn of(
         &self,
         ledger: &Ledger,
@@ -102,18 +108,85 @@ impl Extents {
         Ok(extent)
     }
 
+    /// For when the ledger has said something else meanwhile.
+    pub(super) fn forget(&self, tenant: Uuid) {
+        self.known().remove(&tenant);
+    }
+
     fn remember(&self, tenant: Uuid, asked: Instant, extent: &Arc<Extent>) {
         let mut known = self.known();
+        let before = known.remove(&tenant);
         if known.len() >= TENANTS {
             known.retain(|_, known| known.is_fresh());
         }
         if known.len() < TENANTS && extent.next.len() <= CHAINS {
+            let same = before.filter(|before| before.extent == *extent);
+            let since = same.map_or(asked, |before| before.since.min(asked));
             let extent = Arc::clone(extent);
-            known.insert(tenant, Known { asked, extent });
+            known.insert(
+                tenant,
+                Known {
+                    asked,
+                    since,
+                    extent,
+                },
+            );
         }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Uuid, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// Remembers what the ledger says now, of one chain.
+    fn remember(extents: &Extents, tenant: Uuid, next: u64) {
+        let chain = ("default".to_owned(), 1);
+        let extent = Arc::new(Extent {
+            next: HashMap::from([(chain, next)]),
+            epoch: 0,
+        });
+        extents.remember(tenant, Instant::now(), &extent);
+    }
+
+    fn is_fresh(extents: &Extents, tenant: Uuid) -> bool {
+        extents.known().get(&tenant).is_some_and(Known::is_fresh)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_stays_the_same_is_gone_by_for_as_long_again_and_for_a_second_at_most() {
+        let (extents, tenant) = (Extents::default(), Uuid::now_v7());
+        remember(&extents, tenant, 7);
+        for millis in [100, 100, 200, 400, 800, 1_000, 1_000] {
+            advance(Duration::from_millis(millis - 1)).await;
+            assert!(is_fresh(&extents, tenant), "{millis}");
+            advance(Duration::from_millis(1)).await;
+            assert!(!is_fresh(&extents, tenant), "{millis}");
+            remember(&extents, tenant, 7);
+        }
+        remember(&extents, tenant, 8);
+        advance(FRESH).await;
+        assert!(!is_fresh(&extents, tenant), "the index has moved");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tenants_that_are_gone_by_no_more_make_room() {
+        let extents = Extents::default();
+        for _ in 0..TENANTS {
+            remember(&extents, Uuid::now_v7(), 7);
+        }
+        let late = Uuid::now_v7();
+        remember(&extents, late, 7);
+        assert!(!is_fresh(&extents, late), "there is no room");
+        advance(FRESH).await;
+        remember(&extents, late, 7);
+        assert!(is_fresh(&extents, late));
+        assert_eq!(extents.known().len(), 1);
     }
 }

@@ -131,7 +131,11 @@ impl Found {
             from.is_none_or(|from| row.received_at >= from)
                 && to.is_none_or(|to| row.received_at < to)
         }));
-        Ok(self.extent.holds(read.epoch).then_some(count))
+        let holds = self.extent.holds(read.epoch);
+        if !holds {
+            asking.state.extents().forget(asking.tenant.id);
+        }
+        Ok(holds.then_some(count))
     }
 }
 

@@ -7,6 +7,10 @@ use serde_json::json;
 use super::row::{Row, Shown};
 
 const MAX_BYTES: usize = 8 << 20;
+/// What there is room for from the start, so that a usual page is not copied as it grows: entries of this
+/// size, and no more than so many.
+const ENTRY_BYTES: usize = 1 << 10;
+const ENTRIES: usize = 64;
 
 pub(super) struct Page<'a> {
     question: &'a Question,
@@ -20,9 +24,11 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(super) fn new(question: &'a Question) -> Self {
+        let mut body = String::with_capacity(question.limit.min(ENTRIES) * ENTRY_BYTES);
+        body.push_str("{\"entries\":[");
         Self {
             question,
-            body: "{\"entries\":[".to_owned(),
+            body,
             count: 0,
             unreadable: Vec::new(),
         }

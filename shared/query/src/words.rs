@@ -24,13 +24,24 @@ const UNSPACED: [RangeInclusive<char>; 7] = [
     '\u{20000}'..='\u{3ffff}',
 ];
 
-/// Calls `word` for each word of the text, in order. The word is borrowed from a buffer.
+/// Calls `word` for each word of the text, in order. The word is borrowed, from a buffer where the text has it in
+/// another form.
 pub fn each_word(text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
     buffer.clear();
     let (mut length, mut rest) = (0, text);
     loop {
         let plain = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let (run, after) = rest.split_at(plain);
+        // Most words stand there as they are.
+        let is_whole = length == 0 && after.bytes().next().is_none_or(|byte| byte.is_ascii());
+        if is_whole
+            && (1..=MAX_WORD).contains(&plain)
+            && !run.bytes().any(|b| b.is_ascii_uppercase())
+        {
+            word(run);
+            rest = after.get(1..).unwrap_or_default();
+            continue;
+        }
         let before = buffer.len();
         buffer.push_str(&run[..plain.min(MAX_WORD.saturating_sub(length))]);
         buffer[before..].make_ascii_lowercase();

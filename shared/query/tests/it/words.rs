@@ -51,6 +51,14 @@ fn text_becomes_words() {
     assert_eq!(words(&mixed), [format!("{}ex", "a".repeat(MAX_WORD - 2))]);
 }
 
+proptest! {
+    /// Words in lower case are not copied, others are.
+    #[test]
+    fn upper_case_gives_the_same_words(text in "([a-z]{0,70}|[é́ß東 .A1])*") {
+        prop_assert_eq!(words(&text), words(&text.to_ascii_uppercase()));
+    }
+}
+
 #[test]
 fn the_grammar_is_words_phrases_exclusions_and_prefixes() {
     for (text, normalised) in [
