@@ -178,6 +178,7 @@ pub(crate) struct Conditions {
     ip: Option<String>,
     /// `changes[].field`. Personal: not for viewers
     field: Option<String>,
+    // `label.NAME` and `metadata.PATH` have names of their own, so no description has them as parameters.
 }
 
 /// Which page of a list.

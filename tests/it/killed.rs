@@ -63,9 +63,9 @@ async fn indexing(system: &mut System) {
 /// How many entries the index has acknowledged.
 async fn written(database: &mut PgConnection) -> u64 {
     let next: i64 = sqlx::query_scalar(
-        "select coalesce(max(next), 0) from ledger.cursors
-          where follower = 'index.written' and partition = 'default'",
+        "select coalesce(max(next), 0) from ledger.cursors where follower = $1 and partition = 'default'",
     )
+    .bind(search::WRITTEN)
     .fetch_one(database)
     .await
     .unwrap();

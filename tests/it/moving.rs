@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::system::{Servers, Shape, Way};
 use reqwest::{Method, StatusCode};
+use search::FORM;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -107,7 +108,7 @@ async fn all_are_found(system: &System, admin: &str, size: u64) {
 /// The indices that the tenant's alias leads to; none where it is not there.
 async fn indices(system: &System, servers: &Servers, tenant: Uuid) -> BTreeSet<String> {
     let name = system.installation.name();
-    let alias = format!("{name}-1-{}", tenant.simple());
+    let alias = format!("{name}-{FORM}-{}", tenant.simple());
     let url = format!("{}/_alias/{alias}", servers.opensearch_url);
     let answer = system.send(Method::GET, &url, "", None).await;
     if answer.status == StatusCode::NOT_FOUND {
@@ -130,7 +131,7 @@ async fn into_a_pool_and_back() {
         .await
         .unwrap();
     all_are_found(&system, &admin, size).await;
-    let pool = format!("{}-1-pool-", system.installation.name());
+    let pool = format!("{}-{FORM}-pool-", system.installation.name());
 
     for placement in ["pooled", "own", "pooled"] {
         size += moved(&mut system, tenant, placement).await;

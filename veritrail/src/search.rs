@@ -79,11 +79,16 @@ pub(crate) fn parameters(asked: &Conditions) -> anyhow::Result<Vec<(String, Stri
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
     let mut parameters: Vec<_> = given.collect();
-    for label in &asked.label {
-        let (name, value) = label
-            .split_once('=')
-            .with_context(|| format!("--label {label}: not NAME=VALUE"))?;
-        parameters.push((format!("label.{name}"), value.to_owned()));
+    for (option, given, form) in [
+        ("label", &asked.label, "NAME=VALUE"),
+        ("metadata", &asked.metadata, "PATH=VALUE"),
+    ] {
+        for pair in given {
+            let (name, value) = pair
+                .split_once('=')
+                .with_context(|| format!("--{option} {pair}: not {form}"))?;
+            parameters.push((format!("{option}.{name}"), value.to_owned()));
+        }
     }
     Ok(parameters)
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use search::VISIBLE;
 
 use super::{Bench, CONNECTIONS, round, singles};
 use crate::check::Trail;
@@ -127,10 +128,10 @@ async fn beside(bench: &mut Bench<'_>, system: &System) -> Result<Beside> {
 
 /// Entries of the chain that searches find.
 fn found(trail: &Trail) -> Result<u64> {
-    let next = trail.database.run(
+    let next = trail.database.run(&format!(
         "select coalesce(sum(next), 0)::int8 from ledger.cursors
-          where follower = 'index.visible' and partition = 'default'",
-    )?;
+          where follower = '{VISIBLE}' and partition = 'default'"
+    ))?;
     Ok(next.parse()?)
 }
 

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use ::search::VISIBLE;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
@@ -95,9 +96,9 @@ async fn indexed(system: &System, partitions: &[String], count: u64) -> Result<f
             if found.await?.is_some() {
                 break;
             }
-            let done = trail.database.run(
-                "select coalesce(sum(next), 0)::int8 from ledger.cursors where follower = 'index.visible'",
-            )?;
+            let done = trail.database.run(&format!(
+                "select coalesce(sum(next), 0)::int8 from ledger.cursors where follower = '{VISIBLE}'"
+            ))?;
             progress(&format!("  {done} of {count} indexed"));
             ensure!(Instant::now() < deadline, "indexing takes too long");
         }

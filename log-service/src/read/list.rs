@@ -22,7 +22,9 @@ use crate::state::tenant;
 /// List entries
 ///
 /// By time of receipt over all partitions that the caller may read, newest first unless `order`
-/// says otherwise. All conditions given must hold. A label is asked for as `label.NAME=value`.
+/// says otherwise. All conditions given must hold. A label is asked for as `label.NAME=value`, what stands in
+/// `metadata` as `metadata.PATH=value`: `metadata.order.tags=gift` for `{"order": {"tags": ["gift"]}}` (personal: not
+/// for viewers).
 #[utoipa::path(
     get, path = "/api/v1/logs", operation_id = "list_entries", tag = "read",
     params(Conditions, Paging),

@@ -184,6 +184,7 @@ async fn a_viewer_sees_neither_system_nor_personal_parts() {
         "partition=system",
         "ip=192.0.2.7",
         "field=x",
+        "metadata.x=y",
         "session_id=s",
         "request_id=r",
     ] {

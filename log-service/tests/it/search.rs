@@ -26,7 +26,7 @@ stories! {
     a_lost_index_is_no_failure,
 }
 
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 16] = [
     "q=declined",
     "q=card+-declined",
     "q=%22card+was%22",
@@ -38,6 +38,8 @@ const QUERIES: [&str; 14] = [
     "target_type=invoice&target_id=i-4",
     "label.region=eu&q=card",
     "ip=192.0.2.7&q=ann",
+    "metadata.order.number=12",
+    "metadata.order.tags=gift&q=card",
     "severity=info",
     "q=nowhere",
     "",
@@ -64,6 +66,10 @@ fn entry(number: usize, partition: &str) -> Value {
         "labels": {"region": if number.is_multiple_of(2) { "eu" } else { "us" }},
         "context": {"ip": "192.0.2.7"},
         "description": description,
+        "metadata": {"order": {
+            "number": number % 30,
+            "tags": [if number.is_multiple_of(4) { "gift" } else { "own" }, "new"],
+        }},
     })
 }
 
@@ -189,7 +195,12 @@ async fn readers_find_what_they_may_see(kind: Kind) {
         );
         assert_eq!(count(&stranger, "q=ann").await, 0);
         for route in ["logs", "logs/stats"] {
-            for query in ["ip=192.0.2.7", "session_id=s", "partition=system"] {
+            for query in [
+                "ip=192.0.2.7",
+                "session_id=s",
+                "metadata.order.number=12",
+                "partition=system",
+            ] {
                 let path = format!("/api/v1/{route}?{query}&q=card");
                 world.get(&viewer, &path).await.refused(403, "forbidden");
             }

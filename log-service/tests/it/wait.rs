@@ -3,12 +3,11 @@
 use futures_util::future::{join_all, select_all};
 use ledger::Chain;
 use ledger::follow::{Config, Followed};
+use search::VISIBLE;
 
 use crate::auth::{A, A_B};
 use crate::search::index::{self, Indexed, Kind};
 use crate::world::{EVERYTHING, World};
-
-const VISIBLE: &str = "index.visible";
 
 /// With an index that has nothing: how far it is stands in the ledger.
 async fn indexed() -> (Indexed, World) {

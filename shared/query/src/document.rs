@@ -10,6 +10,7 @@ use crate::filter::Address;
 use crate::keyword::{self, Keyword};
 use crate::leaves;
 use crate::matching::{Event, Parts, Text, Unreadable};
+use crate::metadata;
 use crate::words::each_word;
 
 /// One entry for the index. Two documents of the same entry and version are the same.
@@ -183,6 +184,11 @@ fn personal(
         if let Some(id) = context.session_id {
             add(Keyword::SessionId, &id.0, 1024);
         }
+    }
+    if let Some(stored) = parts.metadata {
+        metadata::each(stored.get(), |path, value| {
+            keywords.push((Keyword::Metadata, keyword::metadata(path, value)));
+        })?;
     }
     let mut buffer = String::new();
     leaves::of_parts(text, &mut |leaf| {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use chain::Timestamp;
 
 use crate::urlencoded::shown;
-use crate::{Fault, Text};
+use crate::{Fault, Text, metadata};
 
 /// All conditions given must hold. A condition on something that an entry does not have, or no
 /// longer has after an erasure, does not hold.
@@ -47,8 +47,11 @@ impl Address {
     }
 }
 
-/// Conditions that are answered from personal parts, which not every reader may see.
+/// Conditions that are answered from personal parts, which not every reader may see; beside them those that
+/// begin with [`METADATA`].
 const PERSONAL: [&str; 4] = ["field", "ip", "request_id", "session_id"];
+const LABEL: &str = "label.";
+const METADATA: &str = "metadata.";
 
 impl Filter {
     /// The one partition asked for; every readable one when absent.
@@ -87,17 +90,17 @@ impl Filter {
 
     /// The first parameter that is answered from personal parts. A reader for whom these are
     /// masked must not use it, since whether an entry matches would tell what is masked.
-    pub fn personal(&self) -> Option<&'static str> {
-        PERSONAL
-            .into_iter()
-            .find(|name| self.terms.contains_key(*name))
+    pub fn personal(&self) -> Option<&str> {
+        self.terms
+            .keys()
+            .map(String::as_str)
+            .find(|name| is_personal(name))
     }
 
     /// Whether the event's members are compared; partition, time and words need none of them.
     pub(crate) fn reads_event(&self) -> bool {
         self.terms.keys().any(|name| {
-            !matches!(name.as_str(), "partition" | "from" | "to" | "q")
-                && !PERSONAL.contains(&name.as_str())
+            !matches!(name.as_str(), "partition" | "from" | "to" | "q") && !is_personal(name)
         })
     }
 
@@ -107,7 +110,13 @@ impl Filter {
 
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
         self.terms()
-            .filter_map(|(name, value)| Some((name.strip_prefix("label.")?, value)))
+            .filter_map(|(name, value)| Some((name.strip_prefix(LABEL)?, value)))
+    }
+
+    /// Paths, and what stands at each.
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.terms()
+            .filter_map(|(name, value)| Some((name.strip_prefix(METADATA)?, value)))
     }
 
     /// Takes one parameter; `false` when no condition has this name.
@@ -155,10 +164,12 @@ impl Filter {
             "actor_id" | "target_id" | "field" => text(value, 256),
             "recorded_by" => text(value, 512),
             "request_id" | "session_id" => text(value, 1024),
-            _ => match name.strip_prefix("label.") {
-                Some(label) if label_name(label) => text(value, 256),
-                Some(_) => Err("not a label's name"),
-                None => return Ok(false),
+            _ => match (name.strip_prefix(LABEL), name.strip_prefix(METADATA)) {
+                (Some(label), _) if label_name(label) => text(value, 256),
+                (Some(_), _) => Err("not a label's name"),
+                (_, Some(path)) if metadata::is_path(path) => text(value, metadata::MAX_VALUE),
+                (_, Some(_)) => Err("not a path of 1 to 256 characters without `=`"),
+                (None, None) => return Ok(false),
             },
         };
         self.terms.insert(name.to_owned(), value.map_err(fault)?);
@@ -197,6 +208,10 @@ impl Filter {
             _ => Ok(()),
         }
     }
+}
+
+fn is_personal(name: &str) -> bool {
+    PERSONAL.contains(&name) || name.starts_with(METADATA)
 }
 
 /// Whether a partition can have this name: `[a-z0-9][a-z0-9_-]{0,62}`.

@@ -30,10 +30,12 @@ pub enum Keyword {
     Ip,
     RequestId,
     SessionId,
+    /// Path and value of what stands in `metadata`, U+0000 between: see [`Keyword::path`].
+    Metadata,
 }
 
 impl Keyword {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Action,
         Self::ActionBelow,
         Self::Activity,
@@ -52,6 +54,7 @@ impl Keyword {
         Self::Ip,
         Self::RequestId,
         Self::SessionId,
+        Self::Metadata,
     ];
 
     /// As an index names it.
@@ -75,7 +78,13 @@ impl Keyword {
             Self::Ip => "ip",
             Self::RequestId => "request_id",
             Self::SessionId => "session_id",
+            Self::Metadata => "metadata",
         }
+    }
+
+    /// Path and value of a term of [`Keyword::Metadata`].
+    pub fn path(term: &str) -> (&str, &str) {
+        term.split_once('\0').unwrap_or((term, ""))
     }
 }
 
@@ -86,6 +95,10 @@ pub(crate) fn target(kind: &str, id: &str) -> String {
 
 pub(crate) fn label(name: &str, value: &str) -> String {
     format!("{name}={value}")
+}
+
+pub(crate) fn metadata(path: &str, value: &str) -> String {
+    format!("{path}\0{value}")
 }
 
 /// The term of an address, or of a text that is none.
@@ -129,6 +142,8 @@ impl Filter {
         }
         let labels = self.labels();
         asked.extend(labels.map(|(name, value)| (Keyword::Label, label(name, value))));
+        let values = self.metadata();
+        asked.extend(values.map(|(path, value)| (Keyword::Metadata, metadata(path, value))));
         asked.extend(self.ip.as_ref().map(|asked| (Keyword::Ip, ip(asked))));
         asked
     }

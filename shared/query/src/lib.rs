@@ -12,6 +12,7 @@ pub mod follow;
 mod keyword;
 mod leaves;
 mod matching;
+mod metadata;
 mod question;
 mod text;
 mod urlencoded;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::filter::{Action, Address};
 use crate::text::Met;
-use crate::{Filter, leaves};
+use crate::{Filter, leaves, metadata};
 
 /// A stored text is not what the format says, so that nothing can be said about the entry.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ impl Filter {
         }
         if self.personal().is_some() {
             let Some(parts) = parts else { return Ok(false) };
-            if !self.matches_parts(&serde_json::from_str(parts)?) {
+            if !self.matches_parts(&serde_json::from_str(parts)?)? {
                 return Ok(false);
             }
         }
@@ -98,7 +98,7 @@ impl Filter {
             .all(|(name, value)| found.get(name).is_some_and(|found| found.0 == value)))
     }
 
-    fn matches_parts(&self, parts: &Parts<'_>) -> bool {
+    fn matches_parts(&self, parts: &Parts<'_>) -> Result<bool, Unreadable> {
         let context = parts.context.as_ref();
         let ip = self.ip.as_ref().is_none_or(|asked| {
             context
@@ -108,7 +108,8 @@ impl Filter {
         let field = self
             .term("field")
             .is_none_or(|asked| parts.changes.iter().any(|change| change.field.0 == asked));
-        ip && field
+        let holds = ip
+            && field
             && self.equals(
                 "request_id",
                 context.and_then(|context| context.request_id.as_ref()),
@@ -116,7 +117,20 @@ impl Filter {
             && self.equals(
                 "session_id",
                 context.and_then(|context| context.session_id.as_ref()),
-            )
+            );
+        Ok(holds && self.matches_metadata(parts.metadata)?)
+    }
+
+    fn matches_metadata(&self, stored: Option<&RawValue>) -> Result<bool, Unreadable> {
+        for (path, value) in self.metadata() {
+            let Some(stored) = stored else {
+                return Ok(false);
+            };
+            if !metadata::has(stored.get(), path, value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn equals(&self, name: &str, found: Option<&Text<'_>>) -> bool {
@@ -171,6 +185,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) context: Option<Context<'a>>,
     #[serde(borrow, default)]
     pub(crate) changes: Vec<Change<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) metadata: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -3,11 +3,11 @@
 
 /// Counted up when the mapping of OpenSearch, the schema of the embedded index or the words that `query` makes change.
 /// An index of the new form is filled from the beginning, by itself.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 /// The follower whose cursor says what the index of [`FORM`] has acknowledged.
-pub const WRITTEN: &str = "index.written";
+pub const WRITTEN: &str = "index.written.2";
 /// The follower whose cursor says what a search of it finds.
-pub const VISIBLE: &str = "index.visible";
+pub const VISIBLE: &str = "index.visible.2";
 
 /// As [`WRITTEN`], of any form.
 pub fn written(form: u32) -> String {
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_form() {
         assert_eq!((WRITTEN, VISIBLE), (&*written(FORM), &*visible(FORM)));
-        assert_eq!(written(2), "index.written.2");
+        assert_eq!(written(1), "index.written");
         assert_ne!(visible(2), visible(3));
     }
 }

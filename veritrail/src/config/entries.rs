@@ -77,6 +77,9 @@ pub(crate) struct Conditions {
     /// A label; may be given again
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) label: Vec<String>,
+    /// What stands in the metadata, members within members with dots between; may be given again
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(crate) metadata: Vec<String>,
     /// Only this partition
     #[arg(long, value_name = "NAME")]
     pub(crate) partition: Option<String>,

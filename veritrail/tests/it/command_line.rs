@@ -155,6 +155,7 @@ fn entries_are_found_by_words_and_values() {
         (["*ec2", "-n", "1"], "query.q"),
         (["--from", "yesterday", "ec2"], "query.from"),
         (["--label", "region", "ec2"], "--label region"),
+        (["--metadata", "size", "ec2"], "--metadata size"),
     ] {
         let refused = place.run(&[&["search"], &arguments[..]].concat());
         assert_eq!(refused.code, 2);

@@ -140,10 +140,10 @@ impl Place {
         let behind = "select count(*) from ledger.heads h, pg_sleep(0.02)
                        where h.partition = 'default' and h.size > coalesce((
                          select k.next from ledger.cursors k
-                          where k.follower = 'index.visible' and k.tenant = h.tenant and k.partition = h.partition), 0)";
+                          where k.follower = $1 and k.tenant = h.tenant and k.partition = h.partition), 0)";
         let mut looks = 0;
         while {
-            let behind = sqlx::query_scalar::<_, i64>(behind);
+            let behind = sqlx::query_scalar::<_, i64>(behind).bind(search::VISIBLE);
             behind.fetch_one(&mut database).await.unwrap() > 0
         } {
             looks += 1;

@@ -7,14 +7,12 @@ use chain::Timestamp;
 use ledger::follow::{Config, Cursor, Followed};
 use ledger::{Limit, Order, Range, Tenant};
 use query::Document;
-use search::{Placement, Search, Settings, Which};
+use search::{FORM, Placement, Search, Settings, VISIBLE, Which};
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::world::{ORIGIN, World};
-
-pub(super) const VISIBLE: &str = "index.visible";
 
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -122,7 +120,7 @@ impl Indexed {
     /// Makes a tenant's index whose shard is on no node: nothing can be asked of it.
     pub(super) async fn create_red(&self, tenant: Uuid) {
         self.tenants.lock().unwrap().push(tenant);
-        let alias = format!("{}-1-{}", self.prefix, tenant.simple());
+        let alias = format!("{}-{FORM}-{}", self.prefix, tenant.simple());
         let path = format!("{alias}-1?wait_for_active_shards=0");
         let body = json!({
             "settings": {"index.routing.allocation.require._name": "nobody"},

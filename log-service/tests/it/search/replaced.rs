@@ -7,11 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ledger::follow::{Config, Cursor, Followed};
 use query::Document;
-use search::{Ask, Error, Hit, Placement, Rebuild, Refused, Search, Stats, StatsAsk, Which};
+use search::{
+    Ask, Error, Hit, Placement, Rebuild, Refused, Search, Stats, StatsAsk, VISIBLE, Which,
+};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::index::{self, VISIBLE};
+use super::index;
 use crate::world::World;
 
 /// The new one is empty, and so are the cursors that go with it.

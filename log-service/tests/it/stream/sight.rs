@@ -90,6 +90,7 @@ async fn a_filter_or_a_cursor_opens_nothing() {
         "partition=system",
         "ip=192.0.2.7",
         "field=f",
+        "metadata.m=x",
         "request_id=r",
         "session_id=s",
         &format!("after={everything}"),

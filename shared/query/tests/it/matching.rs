@@ -28,6 +28,10 @@ fn parts() -> Value {
         "changes": [{"field": "status", "new": "paid"}, {"field": "paid_at"}],
         "context": {"ip": "::ffff:192.0.2.7", "request_id": "r-1", "session_id": "s-1"},
         "description": "x",
+        "metadata": {
+            "Build Info": {"commit.sha": "a=b", "ok": true, "none": null, "tags": ["one", ["two", {"deep": 3}]]},
+            "size": 12.50, "large": 1e21, "a=b": "c", "empty": "", "": {"inner": "x"},
+        },
     })
 }
 
@@ -70,6 +74,24 @@ fn each_condition_holds_or_does_not() {
         ("session_id=s-2", false),
         ("field=paid_at", true),
         ("field=paid", false),
+        ("metadata.size=12.5", true),
+        ("metadata.size=12.50", false),
+        ("metadata.size=12", false),
+        ("metadata.large=1000000000000000000000", true),
+        ("metadata.Build%20Info.commit.sha=a%3Db", true),
+        ("metadata.Build+Info.ok=true", true),
+        ("metadata.Build+Info.ok=false", false),
+        ("metadata.build+info.ok=true", false),
+        ("metadata.Build+Info.none=null", false),
+        ("metadata.Build+Info.tags=one", true),
+        ("metadata.Build+Info.tags=two", true),
+        ("metadata.Build+Info.tags.deep=3", true),
+        ("metadata.Build+Info=one", false),
+        ("metadata.ok=true", false),
+        ("metadata.inner=x", true),
+        ("metadata.size=12.5&metadata.Build+Info.tags=two", true),
+        ("metadata.size=12.5&metadata.Build+Info.tags=three", false),
+        ("metadata.size=12.5&session_id=s-2", false),
         ("action=invoice.paid&field=status", true),
         ("action=invoice.sent&field=status", false),
         ("partition=other", true),
@@ -95,6 +117,7 @@ fn what_is_not_there_does_not_hold() {
         "field=f",
         "request_id=r",
         "session_id=s",
+        "metadata.a=b",
     ] {
         assert!(
             !filter(query).matches(bare, None, Mask::Nothing).unwrap(),
@@ -135,6 +158,7 @@ fn conditions_on_personal_parts_are_known_as_such() {
     for (query, expected) in [
         ("ip=::1", Some("ip")),
         ("field=a&actor_id=b", Some("field")),
+        ("actor_id=b&metadata.a.b=c", Some("metadata.a.b")),
         ("actor_id=b", None),
     ] {
         assert_eq!(filter(query).personal(), expected);
@@ -190,6 +214,10 @@ fn expected(asked: &[(String, String)], event: &Value, parts: &Value) -> bool {
             "field" => parts["changes"].as_array().is_some_and(|changes| {
                 changes.iter().any(|change| text(&change["field"]) == value)
             }),
+            "metadata.a.b" => {
+                text(&parts["metadata"]["a"]["b"]) == value
+                    || text(&parts["metadata"]["a.b"]) == value
+            }
             label => text(&event["labels"][label.strip_prefix("label.").unwrap()]) == value,
         }
     })
@@ -198,13 +226,13 @@ fn expected(asked: &[(String, String)], event: &Value, parts: &Value) -> bool {
 proptest! {
     #[test]
     fn agrees_with_a_walk_over_the_tree(
-        words in proptest::collection::vec("[ab]", 12),
+        words in proptest::collection::vec("[ab]", 13),
         severity in prop::option::of(prop::sample::select(vec!["info", "error"])),
         names in prop::sample::subsequence(
-            vec!["action", "correlation_id", "severity", "actor_id", "target_id", "target_type", "session_id", "field", "label.x"],
+            vec!["action", "correlation_id", "severity", "actor_id", "target_id", "target_type", "session_id", "field", "label.x", "metadata.a.b"],
             1..4,
         ),
-        asked in proptest::collection::vec("[ab]", 9),
+        asked in proptest::collection::vec("[ab]", 10),
     ) {
         let word = |index: usize| Value::from(words[index].clone());
         let mut event = json!({
@@ -215,7 +243,8 @@ proptest! {
         if let Some(severity) = severity {
             event["severity"] = severity.into();
         }
-        let parts = json!({"changes": [{"field": word(8)}, {"field": word(9)}], "context": {"session_id": word(10)}});
+        let parts = json!({"changes": [{"field": word(8)}, {"field": word(9)}], "context": {"session_id": word(10)},
+            "metadata": {"a": {"b": word(11)}, "a.b": word(12)}});
         let asked: Vec<(String, String)> = names
             .iter()
             .zip(asked)

@@ -22,12 +22,12 @@ fn every_condition_is_taken() {
                &action=invoice.*&activity=update&severity=warning&outcome=failure&actor_id=u%201\
                &actor_type=user&recorded_by=service:0197&target_type=invoice&target_id=i-1\
                &correlation_id=c&request_id=r&session_id=s&ip=2001:DB8::1&field=status\
-               &label.region=eu&label.a.b-c_d=x&order=asc&limit=1000";
+               &label.region=eu&label.a.b-c_d=x&metadata.A%20b.%C3%A9=x&order=asc&limit=1000";
     let question = Question::parse(all).unwrap();
     assert_eq!(question.order, Order::Ascending);
     assert_eq!(question.limit, 1000);
     let terms: Vec<_> = question.filter.terms().collect();
-    assert_eq!(terms.len(), 19);
+    assert_eq!(terms.len(), 20);
     assert!(
         terms.contains(&("ip", "2001:db8::1")),
         "addresses are normalised"
@@ -70,6 +70,10 @@ fn a_refusal_names_each_place() {
         ("label.=x", vec!["query.label."]),
         ("label.A=x", vec!["query.label.A"]),
         ("label.a=", vec!["query.label.a"]),
+        ("metadata.=x", vec!["query.metadata."]),
+        ("metadata.a%3Db=x", vec!["query.metadata.a=b"]),
+        ("metadata.a=", vec!["query.metadata.a"]),
+        ("metadata=x", vec!["query.metadata"]),
         ("ip=%ff", vec!["query.ip"]),
         ("tenant=acme", vec!["query.tenant"]),
     ] {

@@ -2,7 +2,7 @@
 //! is taken for anything but a term.
 
 use chain::{Mask, Timestamp};
-use query::{Filter, Form, Occurs, Order, Text};
+use query::{Filter, Form, Keyword, Occurs, Order, Text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,7 +20,13 @@ pub(super) fn query(filter: &Filter, windows: &[Window], mask: Mask) -> Option<V
     let mut must = vec![json!({"bool": {"should": chains, "minimum_should_match": 1}})];
     let mut must_not = Vec::new();
     for (keyword, value) in filter.keywords() {
-        must.push(json!({"term": {keyword.name(): value}}));
+        must.push(match keyword {
+            Keyword::Metadata => {
+                let (path, value) = Keyword::path(&value);
+                json!({"term": {format!("{}.{path}", keyword.name()): value}})
+            }
+            _ => json!({"term": {keyword.name(): value}}),
+        });
     }
     if filter.from().is_some() || filter.to().is_some() {
         let mut bounds = json!({});

@@ -1,6 +1,6 @@
 //! Writing and deleting in bulk: requests of bounded size, and what becomes of each item.
 
-use query::Document;
+use query::{Document, Keyword};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -147,7 +147,15 @@ fn line(lines: &mut String, place: &Place, document: &Document) {
         fields["owner"] = json!(owner);
     }
     for (keyword, value) in &document.keywords {
-        match &mut fields[keyword.name()] {
+        let field = &mut fields[keyword.name()];
+        let (field, value) = match keyword {
+            Keyword::Metadata => {
+                let (path, value) = Keyword::path(value);
+                (&mut field[path], value)
+            }
+            _ => (field, value.as_str()),
+        };
+        match field {
             Value::Array(values) => values.push(json!(value)),
             first => *first = json!([value]),
         }

@@ -39,6 +39,8 @@ fn mappings(form: u32, pooled: bool) -> Value {
     let exact = json!({"type": "keyword", "doc_values": false});
     let column = json!({"type": "keyword"});
     let words = json!({"type": "text", "analyzer": "whitespace", "norms": false});
+    // Whatever names its members have, they are one field of the mapping.
+    let flat = json!({"type": "flat_object"});
     let mut properties = json!({
         "owner": exact,
         "partition": column,
@@ -50,8 +52,12 @@ fn mappings(form: u32, pooled: bool) -> Value {
     });
     for keyword in Keyword::ALL {
         // Values that are counted need a column; all others are only looked up.
-        let counted = COUNTED.contains(&keyword);
-        properties[keyword.name()] = if counted { &column } else { &exact }.clone();
+        let field = match keyword {
+            Keyword::Metadata => &flat,
+            counted if COUNTED.contains(&counted) => &column,
+            _ => &exact,
+        };
+        properties[keyword.name()] = field.clone();
     }
     json!({
         "dynamic": "strict",

@@ -11,7 +11,7 @@ macro_rules! stories {
 }
 
 stories! {
-    crate::pinned::fifty_queries as fifty_queries,
+    crate::pinned::pinned_queries as pinned_queries,
     crate::pinned::personal_words_are_masked as personal_words_are_masked,
     crate::writing::replays_change_nothing as replays_change_nothing,
     crate::writing::replays_change_nothing_among_many_tenants as replays_change_nothing_among_many_tenants,

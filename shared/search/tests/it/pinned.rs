@@ -75,7 +75,7 @@ fn posts() -> Vec<(&'static str, Value)> {
             "2026-03-02T00:00:00Z",
             json!({
             "action": "api.call", "actor": {"type": "agent", "id": "bot", "on_behalf_of": [{"type": "user", "id": "u-1", "name": "Ann Müller"}]},
-            "labels": {"region": "eu", "path": "a=b"}, "description": "quick brown fox", "metadata": {"note": "jumps over the lazy dog"}}),
+            "labels": {"region": "eu", "path": "a=b"}, "description": "quick brown fox", "metadata": {"note": "jumps over the lazy dog", "Build Info": {"commit.sha": "a=b*", "ok": true, "none": null}, "size": 123_456}}),
         ),
         // 9
         (
@@ -87,7 +87,7 @@ fn posts() -> Vec<(&'static str, Value)> {
 }
 
 /// A question, and the seqs that answer it.
-const PINNED: [(&str, &[u64]); 50] = [
+const PINNED: [(&str, &[u64]); 59] = [
     ("", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
     ("action=invoice.paid", &[0]),
     ("action=invoice.*", &[0, 1]),
@@ -118,6 +118,15 @@ const PINNED: [(&str, &[u64]); 50] = [
     ("request_id=r-1", &[0]),
     ("session_id=s-2", &[2, 3]),
     ("field=owner.name", &[4]),
+    ("metadata.size=123456", &[5, 8]),
+    ("metadata.size=123456&metadata.host=db-01.example.com", &[5]),
+    ("metadata.size=12345", &[]),
+    ("metadata.tags=full", &[5]),
+    ("metadata.Build+Info.commit.sha=a%3Db*", &[8]),
+    ("metadata.Build+Info.commit.sha=a%3D*", &[]),
+    ("metadata.Build+Info.ok=true&q=fox", &[8]),
+    ("metadata.commit.sha=a%3Db*", &[]),
+    ("metadata.plan=Enterprise+Plus", &[]),
     (
         "from=2026-01-06T10:00:00Z&to=2026-02-01T00:00:00.000001Z",
         &[2, 3, 4],
@@ -143,7 +152,7 @@ const PINNED: [(&str, &[u64]); 50] = [
     ("q=-card+-fox+-backup+-document&severity=info", &[3]),
 ];
 
-pub(crate) async fn fifty_queries(world: World) {
+pub(crate) async fn pinned_queries(world: World) {
     let tenant = world.tenant().await;
     let entries = chain("acme", "default", &posts());
     world.write(tenant, &documents(&entries)).await;
@@ -184,6 +193,7 @@ pub(crate) async fn personal_words_are_masked(world: World) {
         ("ip=192.0.2.7", &[]),
         ("request_id=r-1", &[]),
         ("field=quota", &[]),
+        ("metadata.tags=full", &[]),
         ("actor_id=u-1", &[0, 2, 3]),
     ] {
         let mut asked = Asked::all(query, &["default"]);

@@ -1,6 +1,6 @@
 //! An index that is lost, one that is built beside, and tenants that move.
 
-use search::{Error, Placement, Rebuild, Refused, Which};
+use search::{Error, FORM, Placement, Rebuild, Refused, Which};
 use uuid::Uuid;
 
 use crate::entries::small;
@@ -161,7 +161,7 @@ pub(crate) async fn a_rebuild_that_is_overtaken_ends(world: World) {
 pub(crate) async fn what_a_killed_rebuild_makes_comes_late(world: World) {
     let tenant = world.tenant().await;
     let url = &world.settings.url;
-    let index = format!("{}-1-{}", world.settings.prefix, tenant.simple());
+    let index = format!("{}-{FORM}-{}", world.settings.prefix, tenant.simple());
     let alias = format!("{index}-next");
     let late = |number| {
         let body = serde_json::json!({"aliases": {&alias: {"is_write_index": number == 0}}});

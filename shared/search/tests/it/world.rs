@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use chain::Mask;
 use query::{Document, Filter, Order};
-use search::{Ask, Hit, Placement, Rebuild, Search, Settings, Stats, StatsAsk, Which, Window};
+use search::{
+    Ask, FORM, Hit, Placement, Rebuild, Search, Settings, Stats, StatsAsk, Which, Window,
+};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +77,8 @@ impl World {
     /// The name of a tenant's first index, or of that which has his share.
     pub(crate) fn index_of(&self, tenant: Uuid) -> String {
         match self.placement {
-            Placement::Own => format!("{}-1-{}-1", self.settings.prefix, tenant.simple()),
-            Placement::Pooled => format!("{}-1-pool-0", self.settings.prefix),
+            Placement::Own => format!("{}-{FORM}-{}-1", self.settings.prefix, tenant.simple()),
+            Placement::Pooled => format!("{}-{FORM}-pool-0", self.settings.prefix),
         }
     }
 
@@ -114,7 +116,7 @@ impl World {
             std::fs::remove_dir_all(directory).unwrap();
         } else if self.placement == Placement::Pooled {
             let url = opensearch_url();
-            let pool = format!("{}-1-pool-0", self.settings.prefix);
+            let pool = format!("{}-{FORM}-pool-0", self.settings.prefix);
             crate::opensearch::delete(&url, &pool).await;
         }
     }
