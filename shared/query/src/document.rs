@@ -186,8 +186,9 @@ fn personal(
         }
     }
     if let Some(stored) = parts.metadata {
-        metadata::each(stored.get(), |path, value| {
+        metadata::values(stored.get(), |path, value| {
             keywords.push((Keyword::Metadata, keyword::metadata(path, value)));
+            ControlFlow::Continue(())
         })?;
     }
     let mut buffer = String::new();

@@ -9,27 +9,44 @@ use crate::{Unreadable, leaves};
 /// Characters of a path, and of a value, that can be asked for.
 const MAX_PATH: usize = 256;
 pub(crate) const MAX_VALUE: usize = 256;
+/// Bytes of paths and values of one entry that are looked at, in its order: since each value has the whole
+/// path, an entry could have many times its own size of them.
+const MAX_BYTES: usize = 64 << 10;
 
 /// Whether a value at this path can be asked for. An index of flattened fields has `=` between path and value,
 /// so no path has one in it.
 pub(crate) fn is_path(path: &str) -> bool {
-    (1..=MAX_PATH).contains(&path.chars().take(MAX_PATH + 1).count()) && !path.contains(['=', '\0'])
+    has_room(path, MAX_PATH) && !path.contains(['=', '\0'])
 }
 
-/// Calls `each` with the path and the text of every value that can be asked for. Numbers are in decimals.
-pub(crate) fn each(metadata: &str, mut each: impl FnMut(&str, &str)) -> Result<(), Unreadable> {
+/// From 1 to `max` characters.
+fn has_room(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.chars().take(max + 1).count())
+}
+
+/// Calls `value` with the path and the text of every value that can be asked for, until it has enough. Numbers
+/// are in decimals.
+pub(crate) fn values(
+    metadata: &str,
+    mut value: impl FnMut(&str, &str) -> ControlFlow<()>,
+) -> Result<(), Unreadable> {
+    let mut bytes = 0;
     leaves::by_path(metadata, &mut |path, text| {
-        if is_path(path) && (1..=MAX_VALUE).contains(&text.chars().take(MAX_VALUE + 1).count()) {
-            each(path, text);
+        if !is_path(path) || !has_room(text, MAX_VALUE) {
+            return ControlFlow::Continue(());
         }
-        ControlFlow::Continue(())
+        bytes += path.len() + text.len();
+        if bytes > MAX_BYTES {
+            return ControlFlow::Break(());
+        }
+        value(path, text)
     })
 }
 
 /// Whether one of the values at this path is this one.
 pub(crate) fn has(metadata: &str, path: &str, value: &str) -> Result<bool, Unreadable> {
     let mut found = false;
-    leaves::by_path(metadata, &mut |at, text| {
+    values(metadata, |at, text| {
         found = at == path && text == value;
         if found {
             ControlFlow::Break(())

@@ -35,6 +35,7 @@ pub(super) async fn find(system: &System, tenant: &Tenant, receipts: &[Value]) {
     // A name is a personal part.
     assert_eq!(ids("auditor", "q=ada").await, posted[..1]);
     assert_eq!(ids("viewer", "q=ada").await, posted[..0]);
+    assert_eq!(ids("auditor", "metadata.number=7").await, posted[7..8]);
     assert_eq!(
         ids(
             "auditor",

@@ -1,8 +1,8 @@
 //! Matching, against a second implementation that walks a tree, and case by case.
 
-use chain::Mask;
+use chain::{Mask, Timestamp};
 use proptest::prelude::*;
-use query::{Filter, Question};
+use query::{Document, Filter, Kept, Keyword, Question};
 use serde_json::{Value, json};
 
 fn filter(query: &str) -> Filter {
@@ -151,6 +151,36 @@ fn an_ip_that_is_no_address_is_text() {
             .matches(&event, Some(parts), Mask::Nothing)
             .unwrap()
     );
+}
+
+/// Each value has the whole path, so a small entry can have very many bytes of them.
+#[test]
+fn of_metadata_the_first_paths_and_values_count() {
+    let name = "n".repeat(250);
+    let values: Vec<_> = (0..10_000).map(|number| json!(number)).collect();
+    let parts = json!({"metadata": {name.clone(): values}}).to_string();
+    let event = event().to_string();
+    let count = (0..10_000)
+        .take_while(|number| {
+            filter(&format!("metadata.{name}={number}"))
+                .matches(&event, Some(&parts), Mask::Nothing)
+                .unwrap()
+        })
+        .count();
+    assert!((250..262).contains(&count), "{count}");
+    let kept = Kept {
+        partition: "default",
+        generation: 1,
+        seq: 0,
+        received_at: Timestamp::FIRST,
+        event: &event,
+        parts: Some(&parts),
+        residue: None,
+    };
+    let document = Document::of(kept).unwrap();
+    let keywords = document.keywords.iter();
+    let values = keywords.filter(|(keyword, _)| *keyword == Keyword::Metadata);
+    assert_eq!(values.count(), count, "an index has as many");
 }
 
 #[test]

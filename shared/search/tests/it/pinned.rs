@@ -75,7 +75,8 @@ fn posts() -> Vec<(&'static str, Value)> {
             "2026-03-02T00:00:00Z",
             json!({
             "action": "api.call", "actor": {"type": "agent", "id": "bot", "on_behalf_of": [{"type": "user", "id": "u-1", "name": "Ann Müller"}]},
-            "labels": {"region": "eu", "path": "a=b"}, "description": "quick brown fox", "metadata": {"note": "jumps over the lazy dog", "Build Info": {"commit.sha": "a=b*", "ok": true, "none": null}, "size": 123_456}}),
+            "labels": {"region": "eu", "path": "a=b"}, "description": "quick brown fox", "metadata": {"note": "jumps over the lazy dog", "Build Info": {"commit.sha": "a=b*", "ok": true, "none": null}, "size": 123_456,
+                "_value": "odd", "*": "odd", ".x": "odd", "y..": {"": "odd"}}}),
         ),
         // 9
         (
@@ -87,7 +88,7 @@ fn posts() -> Vec<(&'static str, Value)> {
 }
 
 /// A question, and the seqs that answer it.
-const PINNED: [(&str, &[u64]); 59] = [
+const PINNED: [(&str, &[u64]); 64] = [
     ("", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
     ("action=invoice.paid", &[0]),
     ("action=invoice.*", &[0, 1]),
@@ -127,6 +128,11 @@ const PINNED: [(&str, &[u64]); 59] = [
     ("metadata.Build+Info.ok=true&q=fox", &[8]),
     ("metadata.commit.sha=a%3Db*", &[]),
     ("metadata.plan=Enterprise+Plus", &[]),
+    ("metadata._value=odd", &[8]),
+    ("metadata._value=123456", &[]),
+    ("metadata.*=odd", &[8]),
+    ("metadata..x=odd", &[8]),
+    ("metadata.y...=odd", &[8]),
     (
         "from=2026-01-06T10:00:00Z&to=2026-02-01T00:00:00.000001Z",
         &[2, 3, 4],
