@@ -78,7 +78,8 @@ impl Source {
             (Self::Body, Some(name)) => {
                 format!("/filter/{}", name.replace('~', "~0").replace('/', "~1"))
             }
-            _ => fault.path,
+            (Self::Body, None) => "/filter".to_owned(),
+            (Self::Query, _) => fault.path,
         };
         Place::new(path, fault.message)
     }

@@ -137,7 +137,16 @@ async fn what_cannot_be_exported_is_named() {
             .await
             .places(&[place]);
     }
+    let conditions = |count: usize| {
+        let names = (0..count).map(|number| (format!("metadata.m{number}"), json!("x")));
+        names.collect::<serde_json::Map<_, _>>()
+    };
     for (body, place) in [
+        (json!({"filter": conditions(65)}), "/filter"),
+        (
+            json!({"filter": {"metadata.a=b": "c"}}),
+            "/filter/metadata.a=b",
+        ),
         (json!({"format": "xml"}), "/format"),
         (json!({"partitions": ["nowhere"]}), "/partitions"),
         (json!({"filter": {"order": "asc"}}), "/filter/order"),

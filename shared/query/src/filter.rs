@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use chain::Timestamp;
 
-use crate::urlencoded::shown;
+use crate::urlencoded::{MAX_PAIRS, shown, too_many};
 use crate::{Fault, Text, metadata};
 
 /// All conditions given must hold. A condition on something that an entry does not have, or no
@@ -180,13 +180,16 @@ impl Filter {
     /// [`terms`](Self::terms), or one that came in a body.
     ///
     /// # Errors
-    /// Every parameter that is unknown or whose value is outside its rule.
+    /// Every parameter that is unknown or whose value is outside its rule; more than 64 of them.
     pub fn of_terms<'a>(
         terms: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<Fault>> {
         let mut filter = Self::default();
         let mut faults = Vec::new();
-        for (name, value) in terms {
+        for (count, (name, value)) in terms.into_iter().enumerate() {
+            if count == MAX_PAIRS {
+                return Err(vec![too_many()]);
+            }
             match filter.take(name, value.to_owned()) {
                 Ok(true) => {}
                 Ok(false) => faults.push(Fault::new(&shown(name), "unknown parameter")),

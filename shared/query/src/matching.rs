@@ -122,15 +122,13 @@ impl Filter {
     }
 
     fn matches_metadata(&self, stored: Option<&RawValue>) -> Result<bool, Unreadable> {
-        for (path, value) in self.metadata() {
-            let Some(stored) = stored else {
-                return Ok(false);
-            };
-            if !metadata::has(stored.get(), path, value)? {
-                return Ok(false);
-            }
+        if self.metadata().next().is_none() {
+            return Ok(true);
         }
-        Ok(true)
+        match stored {
+            Some(stored) => metadata::has_all(stored.get(), self.metadata()),
+            None => Ok(false),
+        }
     }
 
     fn equals(&self, name: &str, found: Option<&Text<'_>>) -> bool {

@@ -43,16 +43,19 @@ pub(crate) fn values(
     })
 }
 
-/// Whether one of the values at this path is this one.
-pub(crate) fn has(metadata: &str, path: &str, value: &str) -> Result<bool, Unreadable> {
-    let mut found = false;
-    values(metadata, |at, text| {
-        found = at == path && text == value;
-        if found {
+/// Whether each of these values stands at its path.
+pub(crate) fn has_all<'a>(
+    metadata: &str,
+    asked: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<bool, Unreadable> {
+    let mut missing: Vec<_> = asked.collect();
+    values(metadata, |path, text| {
+        missing.retain(|asked| *asked != (path, text));
+        if missing.is_empty() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     })?;
-    Ok(found)
+    Ok(missing.is_empty())
 }
