@@ -17,6 +17,8 @@ use crate::state::{tenant, unanswered};
 
 /// More partitions are asked for by leaving them out.
 const MOST_PARTITIONS: usize = 64;
+/// Conditions of one export, as many as a URL can have.
+const MOST_CONDITIONS: usize = 64;
 
 /// An export to be made.
 #[derive(Deserialize, ToSchema)]
@@ -78,8 +80,7 @@ impl Source {
             (Self::Body, Some(name)) => {
                 format!("/filter/{}", name.replace('~', "~0").replace('/', "~1"))
             }
-            (Self::Body, None) => "/filter".to_owned(),
-            (Self::Query, _) => fault.path,
+            _ => fault.path,
         };
         Place::new(path, fault.message)
     }
@@ -137,6 +138,12 @@ fn request(
     mut partitions: Vec<String>,
     terms: &[(String, String)],
 ) -> Result<Request, ApiError> {
+    if terms.len() > MOST_CONDITIONS {
+        return Err(ApiError::invalid(
+            source.place("filter"),
+            "more than 64 conditions",
+        ));
+    }
     let terms = terms
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));

@@ -55,6 +55,8 @@ pub(crate) async fn list(
             .waits()
             .until_visible(state.ledger(), state.index(), chain, seq);
         found.await?;
+        // What was known before is from before that.
+        state.extents().forget(tenant(&caller)?.id);
     }
     let asking = Asking {
         state: &state,

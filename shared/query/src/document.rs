@@ -1,5 +1,5 @@
 //! What an index knows of an entry: where it is, the values that filters compare, and its words. It
-//! holds no text as it was posted, and nothing that [`Filter::matches`](crate::Filter::matches)
+//! holds no text as it was posted but values that are compared whole, and nothing that [`Filter::matches`](crate::Filter::matches)
 //! would not look at.
 
 use std::ops::ControlFlow;

@@ -9,9 +9,11 @@ use crate::{Unreadable, leaves};
 /// Characters of a path, and of a value, that can be asked for.
 const MAX_PATH: usize = 256;
 pub(crate) const MAX_VALUE: usize = 256;
-/// Bytes of paths and values of one entry that are looked at, in its order: since each value has the whole
-/// path, an entry could have many times its own size of them.
+/// Bytes of paths and values of one entry that are looked at, in the order of its canonical text, and what each
+/// counts for beside its own: since each value has the whole path, and an index something for each, an entry
+/// could make many times its own size of them.
 const MAX_BYTES: usize = 64 << 10;
+const EACH: usize = 32;
 
 /// Whether a value at this path can be asked for. An index of flattened fields has `=` between path and value,
 /// so no path has one in it.
@@ -35,7 +37,7 @@ pub(crate) fn values(
         if !is_path(path) || !has_room(text, MAX_VALUE) {
             return ControlFlow::Continue(());
         }
-        bytes += path.len() + text.len();
+        bytes += path.len() + text.len() + EACH;
         if bytes > MAX_BYTES {
             return ControlFlow::Break(());
         }

@@ -5,8 +5,8 @@ use crate::Fault;
 
 /// The longest query that is read, in bytes; a cursor takes most of it.
 const MAX_BYTES: usize = 16 * 1024;
-/// More parameters than any filter can hold (every label included).
-pub(crate) const MAX_PAIRS: usize = 64;
+/// Parameters of one query, conditions and all others.
+const MAX_PAIRS: usize = 64;
 
 /// Name and value of each parameter of a URL's query (without its `?`), in their order; names may
 /// come twice.
@@ -14,13 +14,17 @@ pub(crate) const MAX_PAIRS: usize = 64;
 /// # Errors
 /// Too long, too many, or not percent-encoded UTF-8.
 pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, Fault> {
+    let whole = |message| Fault {
+        path: "query".to_owned(),
+        message,
+    };
     if raw.len() > MAX_BYTES {
         return Err(whole("longer than 16 KiB"));
     }
     let mut pairs = Vec::new();
     for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
         if pairs.len() == MAX_PAIRS {
-            return Err(too_many());
+            return Err(whole("more than 64 parameters"));
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name =
@@ -30,18 +34,6 @@ pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, Fault> {
         pairs.push((name, value));
     }
     Ok(pairs)
-}
-
-/// What is wrong with a query as a whole.
-fn whole(message: &'static str) -> Fault {
-    Fault {
-        path: "query".to_owned(),
-        message,
-    }
-}
-
-pub(crate) fn too_many() -> Fault {
-    whole("more than 64 parameters")
 }
 
 /// A parameter's name as an error may repeat it: short and printable.

@@ -1,4 +1,4 @@
-//! The index in an OpenSearch (2.12 or later, also Amazon's): an index for each tenant behind an alias, or a share
+//! The index in an OpenSearch (2.19 or later, also Amazon's): an index for each tenant behind an alias, or a share
 //! of an index behind a filtered alias. Everything goes through these aliases.
 
 mod ask;

@@ -70,6 +70,8 @@ fn a_refusal_names_each_place() {
         ("label.=x", vec!["query.label."]),
         ("label.A=x", vec!["query.label.A"]),
         ("label.a=", vec!["query.label.a"]),
+        ("actor_id=a%00", vec!["query.actor_id"]),
+        ("metadata.a=%00", vec!["query.metadata.a"]),
         ("metadata.=x", vec!["query.metadata."]),
         ("metadata.a%3Db=x", vec!["query.metadata.a=b"]),
         ("metadata.a=", vec!["query.metadata.a"]),

@@ -1,4 +1,4 @@
-//! A set of entries and fifty questions with the seqs that answer each: both implementations and the
+//! A set of entries and sixty-four questions with the seqs that answer each: both implementations and the
 //! check of single entries agree on every one.
 
 use chain::Mask;
