@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use export::{Format, Request, Stretch};
-use query::{Fault, Filter, is_partition_name};
+use query::{Fault, Filter, MAX_CONDITIONS, is_partition_name};
 use serde::Deserialize;
 use service::{ApiError, Caller, Permission, Place};
 use utoipa::{IntoParams, ToSchema};
@@ -17,8 +17,6 @@ use crate::state::{tenant, unanswered};
 
 /// More partitions are asked for by leaving them out.
 const MOST_PARTITIONS: usize = 64;
-/// Conditions of one export, as many as a URL can have.
-const MOST_CONDITIONS: usize = 64;
 
 /// An export to be made.
 #[derive(Deserialize, ToSchema)]
@@ -95,6 +93,13 @@ impl NewExport {
             filter,
             ..
         } = self;
+        // Each wrong condition of a URL is named; a body could hold thousands.
+        if filter.len() > MAX_CONDITIONS {
+            return Err(ApiError::invalid(
+                Source::Body.place("filter"),
+                "more than 64 conditions",
+            ));
+        }
         let terms: Vec<_> = filter.into_iter().collect();
         request(caller, Source::Body, format, gzip, partitions, &terms)
     }
@@ -138,12 +143,6 @@ fn request(
     mut partitions: Vec<String>,
     terms: &[(String, String)],
 ) -> Result<Request, ApiError> {
-    if terms.len() > MOST_CONDITIONS {
-        return Err(ApiError::invalid(
-            source.place("filter"),
-            "more than 64 conditions",
-        ));
-    }
     let terms = terms
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));

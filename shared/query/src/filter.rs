@@ -9,6 +9,10 @@ use chain::Timestamp;
 use crate::urlencoded::shown;
 use crate::{Fault, Text, metadata};
 
+/// The most conditions that a filter has: each is compared with every entry that a stream's readers are
+/// told of.
+pub const MAX_CONDITIONS: usize = 64;
+
 /// All conditions given must hold. A condition on something that an entry does not have, or no
 /// longer has after an erasure, does not hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,7 +176,11 @@ impl Filter {
                 (None, None) => return Ok(false),
             },
         };
-        self.terms.insert(name.to_owned(), value.map_err(fault)?);
+        let value = value.map_err(fault)?;
+        if self.terms.len() == MAX_CONDITIONS {
+            return Err(fault("one condition more than the 64 that a filter can have"));
+        }
+        self.terms.insert(name.to_owned(), value);
         Ok(true)
     }
 

@@ -20,7 +20,7 @@ mod words;
 
 pub use cursor::{Cursor, MAX_CHAINS, Remaining};
 pub use document::{Document, Kept, Unindexable};
-pub use filter::{Filter, is_partition_name};
+pub use filter::{Filter, MAX_CONDITIONS, is_partition_name};
 pub use follow::{Follow, Next, Position, Reach};
 pub use keyword::Keyword;
 pub use leaves::MAX_LEAF;

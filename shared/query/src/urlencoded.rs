@@ -1,12 +1,12 @@
 //! Strict reading of `application/x-www-form-urlencoded` queries (WHATWG URL §5.1, except that
 //! what it would replace silently is refused). It never guesses: a bad escape is a fault.
 
-use crate::Fault;
+use crate::{Fault, MAX_CONDITIONS};
 
 /// The longest query that is read, in bytes; a cursor takes most of it.
 const MAX_BYTES: usize = 16 * 1024;
-/// Parameters of one query, conditions and all others.
-const MAX_PAIRS: usize = 64;
+/// Parameters of one query: a whole filter, and beside it a cursor and whatever else a route takes.
+const MAX_PAIRS: usize = MAX_CONDITIONS + 16;
 
 /// Name and value of each parameter of a URL's query (without its `?`), in their order; names may
 /// come twice.
@@ -24,7 +24,7 @@ pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut pairs = Vec::new();
     for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
         if pairs.len() == MAX_PAIRS {
-            return Err(whole("more than 64 parameters"));
+            return Err(whole("more than 80 parameters"));
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name =

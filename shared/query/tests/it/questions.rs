@@ -1,6 +1,6 @@
 //! Reading questions: what is taken, and which place a refusal names.
 
-use query::{Order, Question};
+use query::{Cursor, MAX_CONDITIONS, Order, Question, Remaining};
 
 fn places(query: &str) -> Vec<String> {
     let faults = Question::parse(query).unwrap_err();
@@ -37,6 +37,29 @@ fn every_condition_is_taken() {
         "and times"
     );
     assert!(terms.contains(&("actor_id", "u 1")));
+}
+
+#[test]
+fn a_full_filter_leaves_room_for_what_stands_beside_it() {
+    let conditions = |count: usize| {
+        let conditions: Vec<_> = (0..count).map(|n| format!("label.l{n}=x")).collect();
+        conditions.join("&")
+    };
+    let full = conditions(MAX_CONDITIONS);
+    let question = Question::parse(&format!("{full}&limit=1&order=asc")).unwrap();
+    assert_eq!(question.filter.terms().count(), MAX_CONDITIONS);
+    let cursor = Cursor {
+        remaining: vec![Remaining {
+            partition: "main".to_owned(),
+            generation: 1,
+            from: 1,
+            to: 2,
+        }],
+    };
+    let next = cursor.encode(&question.filter, Order::Ascending);
+    let question = Question::parse(&format!("{full}&limit=1&order=asc&cursor={next}"));
+    assert_eq!(question.unwrap().cursor, Some(cursor));
+    assert_eq!(places(&conditions(MAX_CONDITIONS + 1)), ["query.label.l64"]);
 }
 
 #[test]
