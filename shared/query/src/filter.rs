@@ -178,7 +178,7 @@ impl Filter {
         };
         let value = value.map_err(fault)?;
         if self.terms.len() == MAX_CONDITIONS {
-            return Err(fault("one condition more than the 64 that a filter can have"));
+            return Err(fault("a filter has 64 conditions at most"));
         }
         self.terms.insert(name.to_owned(), value);
         Ok(true)
