@@ -79,7 +79,13 @@ async fn work(state: &State, chain: &Chain, shutdown: &Shutdown) -> Result<Turn,
 
 /// Nothing is to be written; what was written before a crash may still have to be made visible.
 async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
-    for behind in state.ledger().due(state.visible(), chain).await? {
+    let invisible = state.ledger().due(state.visible(), chain).await?;
+    // These sizes have what was appended since the look that found nothing to write: another look after them tells
+    // whether all of that is written.
+    if !state.ledger().due(state.written(), chain).await?.is_empty() {
+        return Ok(Turn::More);
+    }
+    for behind in invisible {
         if behind.held {
             return Err(Stopped::Held);
         }

@@ -9,6 +9,7 @@ mod end;
 mod events;
 mod followed;
 mod frames;
+mod heart;
 mod life;
 mod mailbox;
 mod outbox;

@@ -10,7 +10,7 @@ use service::Shutdown;
 use crate::world::{DEFAULT, Index, World, tenant};
 
 /// A future that is dropped after so many polls; `None` when it was.
-struct Polls<F> {
+pub(crate) struct Polls<F> {
     inner: Pin<Box<F>>,
     left: usize,
 }
@@ -32,7 +32,7 @@ impl<F: Future> Future for Polls<F> {
     }
 }
 
-fn polls<F: Future>(left: usize, inner: F) -> Polls<F> {
+pub(crate) fn polls<F: Future>(left: usize, inner: F) -> Polls<F> {
     let inner = Box::pin(inner);
     Polls { inner, left }
 }

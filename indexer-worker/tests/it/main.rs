@@ -2,6 +2,7 @@
 //! superuser, `OPENSEARCH_URL`, and `LOCALSTACK_URL` with the AWS environment of its client.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod appended;
 mod catching_up;
 mod crowded;
 mod faults;

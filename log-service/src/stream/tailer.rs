@@ -11,11 +11,13 @@ use ledger::read::Tail;
 use ledger::{Limit, Tenant};
 use service::Shutdown;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::audience::Audience;
 use super::followed::Behind;
+use super::heart::Heart;
 use super::mailbox::{FRAMES, Mailbox};
 use super::room::Room;
 use super::tails::Tails;
@@ -26,13 +28,8 @@ const TICK: RangeInclusive<Duration> = Duration::from_millis(6)..=Duration::from
 const PER_TICK: u32 = 160;
 /// The same while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A statement that takes longer has lost its connection.
-const PATIENCE: Duration = Duration::from_secs(12);
 /// Longest that a reader who joins waits for the ledger.
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
-/// Without a look at the heads for so long, readers are told that they may be behind.
-const LIVE: Duration = Duration::from_secs(2);
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Of each chain in one statement; of how many chains.
 const ROWS: u32 = 256;
@@ -74,8 +71,7 @@ pub(super) struct Tailer {
     tails: Tails,
     joins: Vec<Join>,
     tick: Duration,
-    looked_at: Instant,
-    beat_at: Instant,
+    heart: Heart,
     failing: bool,
 }
 
@@ -85,15 +81,13 @@ impl Tailer {
         commands: mpsc::UnboundedReceiver<Command>,
         room: Room,
     ) -> Self {
-        let now = Instant::now();
         Self {
             ledger,
             commands,
             tails: Tails::new(room),
             joins: Vec::new(),
             tick: *TICK.end(),
-            looked_at: now,
-            beat_at: now,
+            heart: Heart::start(),
             failing: false,
         }
     }
@@ -115,8 +109,7 @@ impl Tailer {
                     return;
                 };
                 self.take(command);
-                self.looked_at = Instant::now();
-                self.beat_at = self.looked_at + HEARTBEAT;
+                self.heart = Heart::start();
             }
             while let Ok(command) = self.commands.try_recv() {
                 self.take(command);
@@ -128,7 +121,7 @@ impl Tailer {
                 None => Instant::now() + PAUSE,
             };
             self.refuse_the_late();
-            self.beat();
+            self.heart.beat(&self.tails);
             sleep_until(next).await;
         }
     }
@@ -172,20 +165,22 @@ impl Tailer {
             .iter()
             .map(|join| (join.tenant.id, &join.audience));
         let (whole, named) = self.tails.wanted(joining);
-        let asked = timeout(PATIENCE, self.ledger.heads_of(&whole, &named)).await;
+        let heads = self.ledger.heads_of(&whole, &named);
+        let asked = self.heart.until(&self.tails, heads).await;
         let heads = self.answered(asked)?;
         self.tails.see(&heads);
         for join in &self.joins {
             self.tails.add(&join.tenant).looked(&join.audience);
         }
-        self.looked_at = Instant::now();
+        self.heart.looked();
         Some(())
     }
 
     /// How many entries there were.
     async fn read(&mut self, behind: &[Behind]) -> Option<usize> {
         let growth: Vec<_> = behind.iter().map(Behind::growth).collect();
-        let asked = timeout(PATIENCE, self.ledger.grown(&growth, page(growth.len()))).await;
+        let grown = self.ledger.grown(&growth, page(growth.len()));
+        let asked = self.heart.until(&self.tails, grown).await;
         let grown = self.answered(asked)?;
         let received = grown.iter().filter_map(|row| row.entry.as_ref().ok());
         if let Some(first) = received.map(|entry| entry.received_at.as_micros()).min() {
@@ -197,10 +192,7 @@ impl Tailer {
     }
 
     /// Notes, and says once, whether the ledger answers.
-    fn answered<T>(
-        &mut self,
-        asked: Result<Result<T, ledger::Error>, tokio::time::error::Elapsed>,
-    ) -> Option<T> {
+    fn answered<T>(&mut self, asked: Result<Result<T, ledger::Error>, Elapsed>) -> Option<T> {
         let error = match asked {
             Ok(Ok(answer)) => {
                 if std::mem::take(&mut self.failing) {
@@ -254,18 +246,6 @@ impl Tailer {
             .map(|join| (join.tenant.id, &join.audience))
             .collect();
         self.tails.forget_the_unwanted(&joining);
-    }
-
-    fn beat(&mut self) {
-        let now = Instant::now();
-        if now < self.beat_at {
-            return;
-        }
-        self.beat_at = now + HEARTBEAT;
-        let live = now - self.looked_at < LIVE;
-        for followed in self.tails.all() {
-            followed.beat(live);
-        }
     }
 }
 

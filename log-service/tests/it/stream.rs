@@ -9,6 +9,7 @@ mod events;
 mod join;
 mod limits;
 mod malformed;
+mod once;
 mod quiet;
 mod sight;
 mod slow;

@@ -1,5 +1,7 @@
 //! A stream in which nothing happens still says that it lives, and from where to go on.
 
+use sqlx::{Connection as _, Executor as _};
+
 use super::client::{Socket, place};
 use crate::auth::A;
 use crate::world::{EVERYTHING, World};
@@ -26,5 +28,31 @@ async fn a_sign_of_life_comes_when_nothing_else_does_and_can_be_gone_on_from() {
         place(&socket.entries(1).await[0]),
         ("default".to_owned(), 3)
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn signs_of_life_say_when_the_trail_cannot_be_read() {
+    let world = World::start().await;
+    let (backend, viewer) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "viewer"),
+    );
+    world.fill(&backend, "default", 1).await;
+    let address = world.serve(&world.state).await;
+    let mut socket = Socket::follow(address, &viewer.token, "").await;
+    socket.ready().await;
+    // As if the database hung: statements are taken and not answered.
+    let mut superuser = world.superuser().await;
+    let mut hanging = superuser.begin().await.unwrap();
+    let lock = "lock table ledger.chains in access exclusive mode";
+    hanging.execute(lock).await.unwrap();
+    let frame = socket.next().await;
+    assert_eq!(frame["type"], "heartbeat", "{frame}");
+    assert_eq!(frame["live"], false, "{frame}");
+    hanging.rollback().await.unwrap();
+    world.fill(&backend, "default", 1).await;
+    let entry = &socket.entries(1).await[0];
+    assert_eq!(place(entry), ("default".to_owned(), 1), "it goes on");
     world.end().await;
 }
