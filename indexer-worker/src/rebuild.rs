@@ -191,6 +191,12 @@ async fn switch(state: &State, next: &Next) -> anyhow::Result<()> {
     let mut tries = TRIES;
     loop {
         tries -= 1;
+        // What others wrote to the old index after the hold had ended would be passed over.
+        let held = state.ledger().extend(&hold, HOLD).await?;
+        ensure!(
+            held,
+            "the switch took too long, or another rebuild is at it"
+        );
         match state.search().finish_rebuild(tenant, next.rebuild).await {
             Err(search::Error::Unavailable(error)) if tries > 0 => {
                 let error = format!("{error:#}");
@@ -202,11 +208,6 @@ async fn switch(state: &State, next: &Next) -> anyhow::Result<()> {
             }
         }
         tokio::time::sleep(PAUSE).await;
-        let held = state.ledger().extend(&hold, HOLD).await?;
-        ensure!(
-            held,
-            "the switch took too long, or another rebuild is at it"
-        );
     }
     let release = state.ledger().release(&hold, &next.filled, &next.refused);
     if !release.await? {

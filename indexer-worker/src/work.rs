@@ -85,6 +85,13 @@ async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
     if !state.ledger().due(state.written(), chain).await?.is_empty() {
         return Ok(Turn::More);
     }
+    if !invisible.is_empty() {
+        // Marks on an index that is lost would be dropped again and again, with nothing to write that misses it.
+        match state.search().refresh(chain.tenant).await {
+            Err(Error::Missing | Error::Outdated(_)) => return Err(Stopped::Unusable),
+            refreshed => refreshed?,
+        }
+    }
     for behind in invisible {
         if behind.held {
             return Err(Stopped::Held);
@@ -104,15 +111,15 @@ async fn bring(
     allowance: &mut Allowance,
     shutdown: &Shutdown,
 ) -> Result<bool, Stopped> {
+    let mut left = behind.size.saturating_sub(cursor.next);
     let batches = batches(state, cursor, behind.size, allowance, shutdown);
     let written = batches.map(|batch| async {
         let batch = batch?;
-        write(state, &batch).await?;
+        write(state, behind, &batch).await?;
         Ok::<_, Stopped>(batch.after)
     });
     let writes = if state.rests() { 1 } else { WRITES };
     let mut written = pin!(written.buffered(writes));
-    let mut left = behind.size;
     let mut started = Instant::now();
     while let Some(cursor) = written.next().await {
         let cursor = cursor?;
@@ -180,10 +187,10 @@ pub(crate) async fn read(state: &State, cursor: Cursor, to: u64) -> anyhow::Resu
     Ok(batch)
 }
 
-async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
+async fn write(state: &State, behind: &Behind, batch: &Batch) -> Result<(), Stopped> {
     let outcome = match put(state, batch, Which::Current).await {
         Err(Put::Index(Error::Missing)) => {
-            make(state, batch).await?;
+            make(state, behind).await?;
             put(state, batch, Which::Current).await
         }
         outcome => outcome,
@@ -198,16 +205,19 @@ async fn write(state: &State, batch: &Batch) -> Result<(), Stopped> {
 
 /// The index of a tenant who never had one. Of any other it is lost, unless another worker has just
 /// made it: the next write tells.
-async fn make(state: &State, batch: &Batch) -> Result<(), Stopped> {
-    let tenant = batch.after.tenant;
-    if state
-        .ledger()
-        .cursors(state.written(), tenant)
-        .await?
-        .is_empty()
-    {
-        let placement = state.placement(tenant).await?;
-        state.search().create(tenant, placement).await?;
+async fn make(state: &State, behind: &Behind) -> Result<(), Stopped> {
+    let tenant = behind.cursor.tenant;
+    let cursors = state.ledger().cursors(state.written(), tenant).await?;
+    if !cursors.is_empty() {
+        return Ok(());
+    }
+    let placement = state.placement(tenant).await?;
+    state.search().create(tenant, placement).await?;
+    // Where tenants share an index, this may have been put in the place of one that was built meanwhile. Whoever built it
+    // held the cursors first.
+    let epoch = state.ledger().epoch(state.written(), tenant).await?;
+    if epoch != behind.epoch {
+        return Err(Stopped::Unusable);
     }
     Ok(())
 }

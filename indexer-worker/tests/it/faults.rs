@@ -25,6 +25,10 @@ pub(crate) struct Faults {
     /// Somebody waits for one.
     stopped: Notify,
     refused: Mutex<HashSet<u64>>,
+    /// Whoever makes an index and is told so.
+    makers: Semaphore,
+    /// One is made, and its maker waits to be told.
+    made: Notify,
     /// Where indices were asked for, one after the other.
     placed: Mutex<Vec<(Uuid, Placement)>>,
     /// Documents that the index acknowledged.
@@ -45,6 +49,8 @@ impl Faults {
             steps: Semaphore::new(Semaphore::MAX_PERMITS),
             stopped: Notify::new(),
             refused: Mutex::default(),
+            makers: Semaphore::new(Semaphore::MAX_PERMITS),
+            made: Notify::new(),
             placed: Mutex::default(),
             written: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
@@ -94,6 +100,19 @@ impl Faults {
         self.refused.lock().unwrap().extend(seqs);
     }
 
+    /// Nobody hears that the index is made that he asked for.
+    pub(crate) fn stop_makers(&self) {
+        self.makers.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) async fn until_made(&self) {
+        self.made.notified().await;
+    }
+
+    pub(crate) fn let_makers_go_on(&self) {
+        self.makers.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
     /// Where the indices of a tenant were asked for.
     pub(crate) fn placed(&self, tenant: Uuid) -> Vec<Placement> {
         let placed = self.placed.lock().unwrap();
@@ -128,7 +147,10 @@ impl Search for Faults {
     async fn create(&self, tenant: Uuid, placement: Placement) -> Result<(), Error> {
         self.call()?;
         self.place(tenant, placement);
-        self.inner.create(tenant, placement).await
+        self.inner.create(tenant, placement).await?;
+        self.made.notify_one();
+        self.makers.acquire().await.unwrap().forget();
+        Ok(())
     }
 
     async fn write(

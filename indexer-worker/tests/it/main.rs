@@ -10,6 +10,7 @@ mod forms;
 mod gauges;
 mod hints;
 mod killed;
+mod overtaken;
 mod rebuilding;
 mod together;
 mod world;

@@ -64,6 +64,7 @@ impl World {
             Index::OpenSearch => variable("OPENSEARCH_URL").parse().unwrap(),
         });
         settings.prefix = format!("test-{}", Uuid::new_v4().simple());
+        settings.pools = 1;
         Self {
             ledger: Ledger::start(config).await.unwrap(),
             followed: followed(&url),
@@ -109,6 +110,11 @@ impl World {
 
     pub(crate) fn state(&self) -> State {
         self.worker(Arc::clone(&self.search))
+    }
+
+    /// Of the names of all indices.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.settings.prefix
     }
 
     /// The index as another process has it; an embedded one has a single process.

@@ -68,6 +68,7 @@ pub(crate) async fn evidence(
         }
     } else {
         Position::Chain {
+            generation: chain.map_or(1, |chain| chain.generation),
             next: from,
             to: asked.to.unwrap_or(size).min(size),
         }
@@ -130,6 +131,7 @@ struct Lines {
 
 enum Position {
     Chain {
+        generation: u32,
         next: u64,
         to: u64,
     },
@@ -145,8 +147,12 @@ impl Lines {
         self.may_go_on()?;
         match self.position {
             Position::End => Ok(None),
-            Position::Chain { next, to } if next >= to => Ok(None),
-            Position::Chain { next, to } => self.chain(next, to).await.map(Some),
+            Position::Chain { next, to, .. } if next >= to => Ok(None),
+            Position::Chain {
+                generation,
+                next,
+                to,
+            } => self.chain(generation, next, to).await.map(Some),
             Position::Rows { after, to } => self.rows(after, to).await.map(Some),
         }
     }
@@ -162,9 +168,10 @@ impl Lines {
         admitted.map_err(|refused| anyhow::anyhow!("no longer admitted: {refused}"))
     }
 
-    async fn chain(&mut self, next: u64, to: u64) -> anyhow::Result<Bytes> {
+    /// Of the generation that was the current one when the answer began.
+    async fn chain(&mut self, generation: u32, next: u64, to: u64) -> anyhow::Result<Bytes> {
         let range = Range {
-            generation: None,
+            generation: Some(generation),
             from: next,
             to,
             order: Order::Ascending,
@@ -179,6 +186,7 @@ impl Lines {
             .last()
             .with_context(|| format!("entry {next} is gone"))?;
         self.position = Position::Chain {
+            generation,
             next: last.seq + 1,
             to,
         };

@@ -1,10 +1,13 @@
 //! Evidence: checked here with independent code, as a client would.
 
+use axum::body::Body;
+use http_body_util::BodyExt as _;
 use serde_json::json;
+use sqlx::Executor as _;
 
 use crate::auth::A;
 use crate::independent;
-use crate::world::{EVERYTHING, World};
+use crate::world::{EVERYTHING, World, request};
 
 #[tokio::test]
 async fn lines_prove_a_chain_without_the_service() {
@@ -113,6 +116,36 @@ async fn columns_come_with_the_lines_and_the_head_at_the_end() {
         .lines();
     assert!(empty.last().unwrap().get("head").is_some(), "{empty:?}");
     world.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_of_one_generation_from_its_first_line_to_its_last() {
+    let world = World::start().await;
+    let (backend, auditor) = (
+        world.auth.service(A, EVERYTHING),
+        world.auth.user(A, "auditor"),
+    );
+    for _ in 0..3 {
+        world.fill(&backend, "default", 700).await;
+    }
+    let asked = request("GET", &auditor, "/api/v1/partitions/default/evidence");
+    let answer = world.open(asked.body(Body::empty()).unwrap()).await;
+    let mut body = answer.into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    // As a recovery does it.
+    let next = "set session_replication_role = replica; \
+        update ledger.chains set generation = 2, size = 0 where partition = 'default'";
+    world.superuser().await.execute(next).await.unwrap();
+    world.fill(&backend, "default", 700).await;
+    let rest = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8([first, rest].concat()).unwrap();
+    let seqs = text.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["entry"]["generation"], 1, "{line}");
+        line["entry"]["seq"].as_u64().unwrap()
+    });
+    assert!(seqs.eq(0..2_100));
+    world.stop().await.discard().await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod health;
 mod http;
 mod mapping;
 mod place;
+mod refresh;
 pub mod wire;
 
 use std::collections::BTreeSet;
@@ -121,13 +122,12 @@ impl OpenSearch {
             }},
             "size": DELETED_AT_ONCE, "_source": false, "track_total_hits": false,
         });
-        let refresh = format!("{index}/_refresh");
-        let refreshed = self.http.post(&refresh, &json!({}), PATIENT).await?;
-        if refreshed.status == 404 {
-            return Ok(Vec::new());
+        match refresh::refresh(&self.http, &index).await {
+            Err(Error::Missing) => return Ok(Vec::new()),
+            refreshed => refreshed?,
         }
-        refreshed.ok()?;
-        let path = format!("{index}/_search?routing={tenant}&filter_path=hits.hits._id");
+        let path = ask::search(&index, "hits.hits._id");
+        let path = format!("{path}&routing={tenant}");
         let found: Found = self.http.post(&path, &body, PATIENT).await?.read()?;
         Ok(found.hits.hits.into_iter().map(|hit| hit.id).collect())
     }
@@ -170,8 +170,7 @@ impl Search for OpenSearch {
 
     async fn refresh(&self, tenant: Uuid) -> Result<(), Error> {
         let alias = self.names.alias(tenant, Which::Current);
-        let path = format!("{alias}/_refresh");
-        self.http.post(&path, &json!({}), PATIENT).await?.ok()
+        refresh::refresh(&self.http, &alias).await
     }
 
     async fn find(&self, tenant: Uuid, ask: &Ask<'_>) -> Result<Vec<Hit>, Error> {
@@ -211,12 +210,16 @@ impl Search for OpenSearch {
             return if done { Ok(()) } else { Err(Error::Missing) };
         };
         let to = self.names.alias(tenant, Which::Current);
-        let refresh = format!("{filled}/_refresh");
-        let refreshed = self.http.post(&refresh, &json!({}), PATIENT).await?;
-        refreshed.ok()?;
+        refresh::refresh(&self.http, &filled).await?;
+        // Two that began at the same moment may both be here, where they share an index: the one whose place this alias
+        // leads to goes on.
+        let alias = self.names.next(tenant);
+        if !place::all(&self.http, &alias).await?.contains(&next) {
+            return Err(Error::Missing);
+        }
         let current = self.place(tenant, Which::Current).await?;
         let mut actions: Vec<_> = current.iter().map(|place| place.leave(&to)).collect();
-        let (index, alias) = (&next.index, self.names.next(tenant));
+        let index = &next.index;
         // All fails where a later rebuild has taken this alias away.
         actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
         actions.push(json!({"remove": {"index": index, "alias": alias}}));

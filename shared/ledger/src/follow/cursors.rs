@@ -182,6 +182,11 @@ impl Ledger {
 }
 
 impl Followed {
+    /// See [`Ledger::epoch`].
+    pub async fn epoch(&self, follower: &str, tenant: Uuid) -> Result<i64, Error> {
+        epoch(&self.pool, follower, tenant).await
+    }
+
     /// See [`Ledger::heads`].
     pub async fn heads(&self, chains: &[Chain]) -> Result<Vec<Head>, Error> {
         heads(&self.pool, chains).await

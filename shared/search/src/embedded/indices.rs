@@ -1,6 +1,7 @@
 //! The indices of all tenants, and those of them that are open. Everything here blocks.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,10 +98,15 @@ impl Indices {
                 opened.remove(&oldest);
             }
         }
-        let open = opened.entry(key).or_insert_with(|| Open {
-            index,
-            used: Instant::now(),
-        });
+        let open = match opened.entry(key) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                // What was written since it was opened was refreshed in another reader, which is gone.
+                index.refresh()?;
+                let used = Instant::now();
+                place.insert(Open { index, used })
+            }
+        };
         Ok(Arc::clone(&open.index))
     }
 

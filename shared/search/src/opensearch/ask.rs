@@ -144,9 +144,12 @@ pub(super) async fn find(http: &Http, alias: &str, ask: &Ask<'_>) -> Result<Vec<
     .collect()
 }
 
-/// Where searches go. A part of the answer is no answer.
+/// Where searches go. A part of the answer is no answer, and a copy may be behind the primary shard for a moment that
+/// nobody tells: with replication of segments always, else where a refresh fails.
 pub(super) fn search(alias: &str, answer: &str) -> String {
-    format!("{alias}/_search?allow_partial_search_results=false&filter_path={answer}")
+    format!(
+        "{alias}/_search?allow_partial_search_results=false&preference=_primary&filter_path={answer}"
+    )
 }
 
 pub(super) fn complete(timed_out: bool) -> Result<(), Error> {

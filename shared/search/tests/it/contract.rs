@@ -36,3 +36,9 @@ async fn what_a_killed_rebuild_makes_comes_late() {
         crate::rebuild::what_a_killed_rebuild_makes_comes_late(World::open(kind).await).await;
     }
 }
+
+#[tokio::test]
+async fn of_two_that_begin_at_once_one_is_switched_to() {
+    let world = World::open(Kind::Pooled).await;
+    crate::rebuild::of_two_that_begin_at_once_one_is_switched_to(world).await;
+}

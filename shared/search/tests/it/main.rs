@@ -20,6 +20,7 @@ mod merging;
 mod opensearch;
 mod paging;
 mod pinned;
+mod primary;
 mod random;
 mod rebuild;
 mod world;

@@ -1,9 +1,12 @@
 //! An index that is lost, one that is built beside, and tenants that move.
 
+use opensearch::http::Method;
 use search::{Error, FORM, Placement, Rebuild, Refused, Which};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::entries::small;
+use crate::opensearch::operate;
 use crate::world::{Asked, World};
 
 const START: i64 = 1_700_000_000_000_000;
@@ -164,7 +167,7 @@ pub(crate) async fn what_a_killed_rebuild_makes_comes_late(world: World) {
     let index = format!("{}-{FORM}-{}", world.settings.prefix, tenant.simple());
     let alias = format!("{index}-next");
     let late = |number| {
-        let body = serde_json::json!({"aliases": {&alias: {"is_write_index": number == 0}}});
+        let body = json!({"aliases": {&alias: {"is_write_index": number == 0}}});
         let index = format!("{index}-{number}");
         async move { crate::opensearch::make(url, &index, &body).await }
     };
@@ -184,6 +187,33 @@ pub(crate) async fn what_a_killed_rebuild_makes_comes_late(world: World) {
     let all = Asked::all("", &["default"]);
     assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
     world.begin(tenant).await;
+    world.end().await;
+}
+
+/// Two that begin at the same moment both find nothing to throw away. Where they share an index, the server lets the
+/// aliases of the second one take the place of the first one's.
+pub(crate) async fn of_two_that_begin_at_once_one_is_switched_to(world: World) {
+    let tenant = world.tenant().await;
+    world.write(tenant, &some(0, 3)).await;
+    let first = world.begin(tenant).await;
+    fill(&world, tenant, first, &some(0, 2)).await.unwrap();
+    let names = format!("{}-{FORM}-{}", world.settings.prefix, tenant.simple());
+    let add = json!({"add": {
+        "index": world.index_of(tenant), "alias": format!("{names}-next"), "is_write_index": true,
+        "filter": {"term": {"owner": format!("{}-second", tenant.simple())}},
+        "routing": tenant.simple().to_string(),
+    }});
+    let actions = json!({"actions": [add]});
+    let url = &world.settings.url;
+    operate(url, Method::Post, "_aliases", Some(actions)).await;
+    let ended = world.search.finish_rebuild(tenant, first).await;
+    assert!(matches!(ended, Err(Error::Missing)), "{ended:?}");
+    let all = Asked::all("", &["default"]);
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2]);
+    let next = world.begin(tenant).await;
+    fill(&world, tenant, next, &some(0, 4)).await.unwrap();
+    world.search.finish_rebuild(tenant, next).await.unwrap();
+    assert_eq!(all.seqs(&world, tenant).await, [0, 1, 2, 3]);
     world.end().await;
 }
 
