@@ -15,7 +15,7 @@ async fn next(world: &World, follower: &str, tenant: &Tenant) -> u64 {
 }
 
 async fn all_are_found(search: &Arc<dyn Search>, tenant: &Tenant, size: u64) {
-    let found = found_in(search, tenant, DEFAULT).await;
+    let found = found_in(search, tenant, DEFAULT).await.unwrap();
     assert_eq!(found, (0..size).collect::<Vec<u64>>());
 }
 

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use ledger::Tenant;
+use search::Error;
 use service::Shutdown;
 
-use crate::world::{DEFAULT, Index, World, tenant};
+use crate::world::{DEFAULT, Index, World, found_in, tenant};
 
 /// A future that is dropped after so many polls; `None` when it was.
 pub(crate) struct Polls<F> {
@@ -59,7 +60,11 @@ async fn everything_visible_is_found(world: &World, tenant: &Tenant) {
     let cursors = world.followed.cursors(visible, tenant.id).await.unwrap();
     let next = cursors.first().map_or(0, |cursor| cursor.next);
     if next > 0 {
-        let found = world.found(tenant, DEFAULT).await;
+        // A server that is at a switch whose sender is gone may say that it cannot answer now.
+        let found = match found_in(&world.search, tenant, DEFAULT).await {
+            Err(Error::Unavailable(_)) => return,
+            found => found.unwrap(),
+        };
         let before: Vec<u64> = found.into_iter().filter(|seq| *seq < next).collect();
         assert_eq!(before, (0..next).collect::<Vec<u64>>());
     }

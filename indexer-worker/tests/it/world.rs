@@ -187,7 +187,7 @@ impl World {
 
     /// Seqs of a chain that an empty filter finds, in the order they come.
     pub(crate) async fn found(&self, tenant: &Tenant, partition: &str) -> Vec<u64> {
-        found_in(&self.search, tenant, partition).await
+        found_in(&self.search, tenant, partition).await.unwrap()
     }
 
     /// Every entry of the tenants is found once, or is on record as not indexed; and the cursors say
@@ -235,7 +235,7 @@ pub(crate) async fn found_in(
     search: &Arc<dyn Search>,
     tenant: &Tenant,
     partition: &str,
-) -> Vec<u64> {
+) -> Result<Vec<u64>, search::Error> {
     let filter = Filter::default();
     let windows = [Window {
         partition: partition.to_owned(),
@@ -253,11 +253,11 @@ pub(crate) async fn found_in(
             limit: 7,
             after,
         };
-        let hits = search.find(tenant.id, &ask).await.unwrap();
+        let hits = search.find(tenant.id, &ask).await?;
         seqs.extend(hits.iter().map(|hit| hit.seq));
         after = hits.into_iter().last();
         if after.is_none() {
-            return seqs;
+            return Ok(seqs);
         }
     }
 }
