@@ -21,16 +21,20 @@ queue() {
 
 # Exports: nobody's but the services', encrypted at rest. The services delete what has expired; the
 # lifecycle is for what they could not: files after the longest time that a job may be kept, and
-# uploads that nobody finished.
+# uploads that nobody finished. The prefix is that of `STORE_URL`, with a slash behind it.
 bucket() {
-  local name=$1
-  awslocal s3api head-bucket --bucket "$name" 2> /dev/null || awslocal s3api create-bucket --bucket "$name" > /dev/null
+  local name=$1 prefix=${2-} region=${AWS_REGION:-${AWS_DEFAULT_REGION:-us-east-1}}
+  # The first region is the one that must not be named.
+  local place="LocationConstraint=$region"
+  [ "$region" != us-east-1 ] || place=
+  awslocal s3api head-bucket --bucket "$name" 2> /dev/null ||
+    awslocal s3api create-bucket --bucket "$name" ${place:+--create-bucket-configuration "$place"} > /dev/null
   awslocal s3api put-public-access-block --bucket "$name" --public-access-block-configuration \
     BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
   awslocal s3api put-bucket-encryption --bucket "$name" --server-side-encryption-configuration \
     '{"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}'
   awslocal s3api put-bucket-lifecycle-configuration --bucket "$name" --lifecycle-configuration '{"Rules": [
-    {"ID": "expired-exports", "Status": "Enabled", "Filter": {"Prefix": "exports/"}, "Expiration": {"Days": 366}},
+    {"ID": "expired-exports", "Status": "Enabled", "Filter": {"Prefix": "'"$prefix"'exports/"}, "Expiration": {"Days": 366}},
     {"ID": "abandoned-uploads", "Status": "Enabled", "Filter": {"Prefix": ""},
      "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}
   ]}'

@@ -85,17 +85,26 @@ async fn all_written(state: &State, chain: &Chain) -> Result<Turn, Stopped> {
     if !state.ledger().due(state.written(), chain).await?.is_empty() {
         return Ok(Turn::More);
     }
-    if !invisible.is_empty() {
-        // Marks on an index that is lost would be dropped again and again, with nothing to write that misses it.
-        match state.search().refresh(chain.tenant).await {
-            Err(Error::Missing | Error::Outdated(_)) => return Err(Stopped::Unusable),
-            refreshed => refreshed?,
+    if invisible.iter().any(|behind| behind.held) {
+        return Err(Stopped::Held);
+    }
+    let Some(epoch) = invisible.first().map(|behind| behind.epoch) else {
+        return Ok(Turn::Done);
+    };
+    // Marks on an index that is lost would be dropped again and again, with nothing to write that misses it.
+    match state.search().refresh(chain.tenant).await {
+        Err(Error::Missing | Error::Outdated(_)) => {
+            let now = state.ledger().epoch(state.visible(), chain.tenant).await?;
+            // Unless it is being switched.
+            return if now == epoch {
+                Err(Stopped::Unusable)
+            } else {
+                Ok(Turn::More)
+            };
         }
+        refreshed => refreshed?,
     }
     for behind in invisible {
-        if behind.held {
-            return Err(Stopped::Held);
-        }
         let mut written = behind.cursor;
         written.next = behind.size;
         state.marks().written(written, behind.epoch, 0);
@@ -212,14 +221,14 @@ async fn make(state: &State, behind: &Behind) -> Result<(), Stopped> {
         return Ok(());
     }
     let placement = state.placement(tenant).await?;
-    state.search().create(tenant, placement).await?;
-    // Where tenants share an index, this may have been put in the place of one that was built meanwhile. Whoever built it
-    // held the cursors first.
+    let made = state.search().create(tenant, placement).await;
+    // Where tenants share an index, this may have been put in the place of one that was built meanwhile, also when no
+    // answer says so. Whoever built it held the cursors first.
     let epoch = state.ledger().epoch(state.written(), tenant).await?;
     if epoch != behind.epoch {
         return Err(Stopped::Unusable);
     }
-    Ok(())
+    Ok(made?)
 }
 
 /// Whose fault it is that a batch is not written.

@@ -5,6 +5,7 @@
     reason = "a failed expectation is how a test reports"
 )]
 
+mod apart;
 mod away;
 mod changes;
 mod documented;

@@ -72,6 +72,9 @@ async fn expired(place: Place) {
     world.fill("default", 3).await;
     let (first, _) = world.export(request(Format::Csv, &[])).await;
     let (second, _) = world.export(request(Format::Jsonl, &[])).await;
+    let kept = [first.ended_at, first.expires_at].map(|moment| moment.unwrap().as_micros());
+    let lifetime = i64::try_from(Settings::default().lifetime.as_micros()).unwrap();
+    assert_eq!(kept[1] - kept[0], lifetime);
     let worker = world.worker();
     worker.clean_up().await.unwrap();
     assert_eq!(world.keys().await.len(), 2);

@@ -137,3 +137,22 @@ async fn a_stop_finishes_the_bulk_and_moves_the_cursors() {
     world.verify(&[&acme]).await;
     world.end(&[&acme]).await;
 }
+
+/// What several chains of a tenant have is made found at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_are_coalesced() {
+    let world = World::new(Index::Embedded).await;
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for tenant in [&acme, &globex] {
+        for partition in [DEFAULT, "billing", "login"] {
+            world.append(tenant, partition, 10).await;
+        }
+    }
+    let faults = Faults::before(&world.search);
+    let state = world.worker(Arc::clone(&faults) as _);
+    state.catch_up().await.unwrap();
+    let refreshed = faults.refreshed.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(refreshed, 2, "one of each tenant");
+    world.verify(&[&acme, &globex]).await;
+    world.end(&[&acme, &globex]).await;
+}

@@ -33,6 +33,7 @@ pub(crate) struct Faults {
     placed: Mutex<Vec<(Uuid, Placement)>>,
     /// Documents that the index acknowledged.
     pub(crate) written: AtomicUsize,
+    pub(crate) refreshed: AtomicUsize,
     /// Calls that failed because the index was away.
     failed: AtomicUsize,
     failure: Notify,
@@ -53,6 +54,7 @@ impl Faults {
             made: Notify::new(),
             placed: Mutex::default(),
             written: AtomicUsize::new(0),
+            refreshed: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
             failure: Notify::new(),
         })
@@ -188,6 +190,7 @@ impl Search for Faults {
 
     async fn refresh(&self, tenant: Uuid) -> Result<(), Error> {
         self.call()?;
+        self.refreshed.fetch_add(1, Ordering::SeqCst);
         self.inner.refresh(tenant).await
     }
 

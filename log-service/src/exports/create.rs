@@ -137,6 +137,7 @@ fn tell(state: &State, job: &Job) {
     };
     tokio::spawn(async move {
         if let Err(error) = queue.send(&[hint.body()]).await {
+            metrics::counter!("hints_failed_total").increment(1);
             tracing::info!(export = %hint.export, %error, "no hint: the workers find the export by themselves");
         }
     });

@@ -11,12 +11,12 @@ use super::tails::Tails;
 
 /// A statement that takes longer has lost its connection.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// Without a look at the heads for so long, readers are told that they may be behind.
+/// When nothing could be read for so long, readers are told that they may be behind.
 const LIVE: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(super) struct Heart {
-    looked_at: Instant,
+    read_at: Instant,
     beat_at: Instant,
 }
 
@@ -25,14 +25,14 @@ impl Heart {
     pub(super) fn start() -> Self {
         let now = Instant::now();
         Self {
-            looked_at: now,
+            read_at: now,
             beat_at: now + HEARTBEAT,
         }
     }
 
-    /// The heads were looked at.
-    pub(super) fn looked(&mut self) {
-        self.looked_at = Instant::now();
+    /// The heads were looked at, and what the chains have grown by was read.
+    pub(super) fn has_read(&mut self) {
+        self.read_at = Instant::now();
     }
 
     /// Where it is time.
@@ -42,7 +42,7 @@ impl Heart {
             return;
         }
         self.beat_at = now + HEARTBEAT;
-        let live = now - self.looked_at < LIVE;
+        let live = now - self.read_at < LIVE;
         for followed in tails.all() {
             followed.beat(live);
         }
@@ -62,5 +62,29 @@ impl Heart {
                 () = sleep_until(self.beat_at) => self.beat(tails),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::stream::room::Room;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_beats_while_an_answer_is_waited_for() {
+        let tails = Tails::new(Room::default());
+        let mut heart = Heart::start();
+        let began = Instant::now();
+        for _ in 0..2 {
+            let answer: Result<(), _> = heart.until(&tails, pending()).await;
+            assert!(answer.is_err());
+        }
+        let waited = began.elapsed();
+        assert!((PATIENCE * 2..PATIENCE * 2 + LIVE).contains(&waited));
+        // The last one was in the middle of the second wait, not after it.
+        let next = heart.beat_at.duration_since(began);
+        assert!((HEARTBEAT * 2..HEARTBEAT * 2 + LIVE).contains(&next));
     }
 }

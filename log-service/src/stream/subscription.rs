@@ -8,7 +8,7 @@ use ledger::{Tenant, Times, Window};
 use query::{Follow, MAX_CHAINS, Position, Reach};
 use service::{ApiError, Caller};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::audience::Audience;
 use super::backfill::{Backfill, Read};
@@ -17,7 +17,7 @@ use super::frames::Frame;
 use super::mailbox::{Mailbox, Taken};
 use super::places::Place;
 use super::room::Share;
-use super::tailer::{Command, Join, Positions, Refusal};
+use super::tailer::{Command, JOIN_PATIENCE, Join, Positions, Refusal};
 use crate::State;
 use crate::access_record::{self, SYSTEM};
 use crate::read::visible;
@@ -118,13 +118,14 @@ impl Subscription {
     }
 
     async fn begin_now(&mut self) -> Result<(), ApiError> {
-        match self.ask(Vec::new()).await {
-            Ok(Ok(positions)) => {
+        // The tailer itself may be waiting for the ledger.
+        match timeout(JOIN_PATIENCE, self.ask(Vec::new())).await {
+            Ok(Ok(Ok(positions))) => {
                 self.go_live(&positions);
                 Ok(())
             }
-            Ok(Err(Refusal::TooManyPartitions)) => Err(too_many_partitions()),
-            Ok(Err(Refusal::Unavailable)) | Err(_) => Err(ApiError::Unavailable {
+            Ok(Ok(Err(Refusal::TooManyPartitions))) => Err(too_many_partitions()),
+            Ok(Ok(Err(Refusal::Unavailable)) | Err(_)) | Err(_) => Err(ApiError::Unavailable {
                 code: "database_unavailable",
                 retry_after: Duration::from_secs(1),
                 source: None,

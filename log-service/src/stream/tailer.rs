@@ -29,7 +29,7 @@ const PER_TICK: u32 = 160;
 /// The same while the database does not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest that a reader who joins waits for the ledger.
-const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of each chain in one statement; of how many chains.
 const ROWS: u32 = 256;
@@ -151,6 +151,7 @@ impl Tailer {
             entries += self.read(behind).await?;
         }
         self.tick = next_tick(self.tick, entries);
+        self.heart.has_read();
         self.join();
         Some(if self.tails.behind().is_empty() {
             Progress::AtHead
@@ -172,7 +173,6 @@ impl Tailer {
         for join in &self.joins {
             self.tails.add(&join.tenant).looked(&join.audience);
         }
-        self.heart.looked();
         Some(())
     }
 

@@ -6,6 +6,7 @@ mod replaced;
 mod troubles;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use self::index::{Indexed, Kind};
 use crate::auth::{A, A_B as B, Somebody};
@@ -75,15 +76,20 @@ fn entry(number: usize, partition: &str) -> Value {
 
 /// Entries of two partitions, one after the other and in between.
 async fn fill(world: &World, backend: &Somebody, count: usize) {
+    let numbers: Vec<usize> = (0..count).collect();
+    fill_with(world, backend, &numbers).await;
+}
+
+async fn fill_with(world: &World, backend: &Somebody, numbers: &[usize]) {
     let admin = world.auth.user(A, "admin");
     world.create_partition(&admin, "invoices").await;
-    for number in (0..count).step_by(4) {
-        let partition = if (number / 4).is_multiple_of(3) {
+    for (nth, numbers) in numbers.chunks(4).enumerate() {
+        let partition = if nth.is_multiple_of(3) {
             "invoices"
         } else {
             "default"
         };
-        let entries: Vec<_> = (number..number + 4).map(|n| entry(n, partition)).collect();
+        let entries: Vec<_> = numbers.iter().map(|n| entry(*n, partition)).collect();
         let body = json!({"entries": entries});
         world
             .post(backend, "/api/v1/logs/bulk", &body)
@@ -217,7 +223,10 @@ async fn counts_are_those_of_the_ledger(kind: Kind) {
         world.auth.service(A, EVERYTHING),
         world.auth.user(A, "admin"),
     );
-    fill(&world, &backend, 60).await;
+    // Any number of any entry: its members follow from it, each in another rhythm.
+    let random = |_| usize::try_from(Uuid::new_v4().as_u128() % 7_560).unwrap();
+    let numbers: Vec<usize> = (0..60).map(random).collect();
+    fill_with(&world, &backend, &numbers).await;
     world.state.write_access_records().await;
     indexed.index(&world, A.id, "default", 40).await;
     indexed.index(&world, A.id, "invoices", 20).await;
@@ -244,7 +253,10 @@ async fn counts_are_those_of_the_ledger(kind: Kind) {
                 "target_types",
                 "histogram",
             ] {
-                assert_eq!(found[member], expected[member], "{path} {member}");
+                assert_eq!(
+                    found[member], expected[member],
+                    "{path} {member}: {numbers:?}"
+                );
             }
             assert_eq!(expected["complete"], true, "{path}");
         }

@@ -157,3 +157,72 @@ impl Config {
         Ok(Credentials::Basic { username, password })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config {
+            index_url: Some("https://search.example:9200".parse().expect("a URL")),
+            ..Config::default()
+        }
+    }
+
+    fn refusal(config: &Config) -> String {
+        format!("{:#}", config.settings().expect_err("it is refused"))
+    }
+
+    #[test]
+    fn without_a_url_there_is_no_index_and_with_one_the_rest_has_defaults() {
+        assert!(Config::default().settings().expect("fine").is_none());
+        let settings = config().settings().expect("fine").expect("an index");
+        assert_eq!(settings.prefix, PREFIX);
+        assert_eq!(settings.pools, POOLS);
+        assert!(matches!(settings.credentials, Credentials::None));
+    }
+
+    #[test]
+    fn a_prefix_is_a_part_of_a_name() {
+        for bad in ["", "-a", "A", "a_b", "a*", "a/b", &"a".repeat(65)] {
+            let mut config = config();
+            config.index_prefix = bad.to_owned();
+            assert!(refusal(&config).starts_with("INDEX_PREFIX: "), "{bad}");
+        }
+        let mut config = config();
+        config.index_prefix = "trail-2".to_owned();
+        assert!(config.settings().is_ok());
+    }
+
+    #[test]
+    fn a_password_comes_from_one_place() {
+        let mut config = config();
+        config.index_username = Some("indexer".to_owned());
+        assert!(refusal(&config).starts_with("INDEX_USERNAME needs one of"));
+        config.index_password = Some("".into());
+        assert_eq!(refusal(&config), "INDEX_PASSWORD: empty");
+        config.index_password = Some("secret".into());
+        let settings = config.settings().expect("fine").expect("an index");
+        let Credentials::Basic { username, password } = settings.credentials else {
+            panic!("{:?}", settings.credentials);
+        };
+        assert_eq!(
+            (&*username, password.expose_secret()),
+            ("indexer", "secret")
+        );
+        config.index_password_file = Some("/nowhere".into());
+        assert!(refusal(&config).starts_with("INDEX_USERNAME needs one of"));
+        config.index_password = None;
+        assert!(refusal(&config).starts_with("INDEX_PASSWORD_FILE: /nowhere: "));
+    }
+
+    #[test]
+    fn what_amazon_is_asked_is_signed_and_a_missing_authority_is_named() {
+        let mut config = config();
+        config.index_sigv4 = true;
+        let settings = config.settings().expect("fine").expect("an index");
+        assert!(matches!(settings.credentials, Credentials::Aws));
+        config.index_ca_file = Some("/nowhere".into());
+        assert!(refusal(&config).starts_with("INDEX_CA_FILE: /nowhere: "));
+    }
+}

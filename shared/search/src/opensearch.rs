@@ -132,6 +132,30 @@ impl OpenSearch {
         Ok(found.hits.hits.into_iter().map(|hit| hit.id).collect())
     }
 
+    /// Puts what the rebuild has filled in the place of the current index. Missing where it is not there any more, or is
+    /// the current one already.
+    async fn switch(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
+        let filled = self.names.alias(tenant, Which::Next(rebuild));
+        let next = self.place(tenant, Which::Next(rebuild)).await?;
+        let next = next.ok_or(Error::Missing)?;
+        refresh::refresh(&self.http, &filled).await?;
+        // Two that began at the same moment may both be here, where they share an index: the one whose place this alias
+        // leads to goes on.
+        let alias = self.names.next(tenant);
+        if !place::all(&self.http, &alias).await?.contains(&next) {
+            return Err(Error::Missing);
+        }
+        let to = self.names.alias(tenant, Which::Current);
+        let current = self.place(tenant, Which::Current).await?;
+        let mut actions: Vec<_> = current.iter().map(|place| place.leave(&to)).collect();
+        let index = &next.index;
+        // All fails where a later rebuild has taken this alias away.
+        actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
+        actions.push(json!({"remove": {"index": index, "alias": alias}}));
+        actions.push(next.enter(tenant, &to));
+        place::switch(&self.http, actions).await
+    }
+
     /// Whether the current index is the one that this rebuild made.
     async fn is_current(&self, tenant: Uuid, rebuild: Rebuild) -> Result<bool, Error> {
         let current = self.place(tenant, Which::Current).await?;
@@ -204,32 +228,13 @@ impl Search for OpenSearch {
     }
 
     async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
-        let filled = self.names.alias(tenant, Which::Next(rebuild));
-        let Some(next) = self.place(tenant, Which::Next(rebuild)).await? else {
-            let done = self.is_current(tenant, rebuild).await?;
-            return if done { Ok(()) } else { Err(Error::Missing) };
-        };
-        let to = self.names.alias(tenant, Which::Current);
-        refresh::refresh(&self.http, &filled).await?;
-        // Two that began at the same moment may both be here, where they share an index: the one whose place this alias
-        // leads to goes on.
-        let alias = self.names.next(tenant);
-        if !place::all(&self.http, &alias).await?.contains(&next) {
-            return Err(Error::Missing);
+        match self.switch(tenant, rebuild).await {
+            // By an earlier try, of which nobody heard.
+            Err(Error::Missing) if self.is_current(tenant, rebuild).await? => {}
+            switched => switched?,
         }
-        let current = self.place(tenant, Which::Current).await?;
-        let mut actions: Vec<_> = current.iter().map(|place| place.leave(&to)).collect();
-        let index = &next.index;
-        // All fails where a later rebuild has taken this alias away.
-        actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
-        actions.push(json!({"remove": {"index": index, "alias": alias}}));
-        actions.push(next.enter(tenant, &to));
-        place::switch(&self.http, actions).await?;
         // A stop before this leaves documents that no alias reaches, until the next rebuild.
-        if current.is_some_and(|place| place.share.is_some()) {
-            self.sweep(tenant).await?;
-        }
-        Ok(())
+        self.sweep(tenant).await
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {

@@ -14,6 +14,7 @@ const TICK: Duration = Duration::from_millis(6);
 /// The server's statistics of a connection are at most a second old while it is used; so many looks take longer.
 const LOOKS: i64 = 300;
 const APPENDS: i64 = 10;
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How often the tables of chains and of entries were scanned since the database was made.
 #[derive(Clone, Copy)]
@@ -27,12 +28,15 @@ impl Scans {
         let of = |tables: &str| {
             AssertSqlSafe(format!(
                 "select coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0)::int8
-                   from pg_stat_user_tables where relname {tables}"
+                   from pg_stat_user_tables where {tables}"
             ))
         };
-        let chains = sqlx::query_scalar(of("= 'chains'")).fetch_one(&mut *connection);
+        let chains = sqlx::query_scalar(of("schemaname = 'ledger' and relname = 'chains'"))
+            .fetch_one(&mut *connection);
         let chains = chains.await.unwrap();
-        let entries = sqlx::query_scalar(of("like '%entries%' or relname like '%chunk%'"));
+        let entries = sqlx::query_scalar(of(
+            "relname like 'entries%' or relname like '_hyper_%_chunk'",
+        ));
         let entries = entries.fetch_one(&mut *connection).await.unwrap();
         Self { chains, entries }
     }
@@ -40,14 +44,17 @@ impl Scans {
     /// After so many more looks at the chains.
     async fn after_looks(connection: &mut PgConnection) -> Self {
         let first = Self::now(connection).await;
-        let mut tick = tokio::time::interval(TICK);
-        loop {
-            tick.tick().await;
-            let scans = Self::now(connection).await;
-            if scans.chains >= first.chains + LOOKS {
-                return scans;
+        let looked = async {
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tick.tick().await;
+                let scans = Self::now(connection).await;
+                if scans.chains >= first.chains + LOOKS {
+                    return scans;
+                }
             }
-        }
+        };
+        tokio::time::timeout(DEADLINE, looked).await.unwrap()
     }
 }
 
@@ -87,7 +94,7 @@ async fn a_chain_is_read_once_for_all_who_follow_it() {
         assert!(looks <= 2 * ticks, "{looks} looks in {ticks} ticks");
         taken.push(after.entries - before.entries);
     }
-    // Appends look for ids that are there already, whoever follows.
+    // What an append does with the table is the same, whoever follows.
     let [one, many] = taken[..] else {
         unreachable!("two rounds");
     };

@@ -42,15 +42,25 @@ async fn signs_of_life_say_when_the_trail_cannot_be_read() {
     let address = world.serve(&world.state).await;
     let mut socket = Socket::follow(address, &viewer.token, "").await;
     socket.ready().await;
-    // As if the database hung: statements are taken and not answered.
+    // The heads can be looked at, and say that there is more; the entries cannot.
     let mut superuser = world.superuser().await;
     let mut hanging = superuser.begin().await.unwrap();
-    let lock = "lock table ledger.chains in access exclusive mode";
-    hanging.execute(lock).await.unwrap();
+    for statement in [
+        "set local session_replication_role = replica",
+        "alter table ledger.entries rename to entries_away",
+    ] {
+        hanging.execute(statement).await.unwrap();
+    }
+    hanging.commit().await.unwrap();
+    let more = "set session_replication_role = replica; \
+        update ledger.chains set size = size + 1 where partition = 'default'";
+    superuser.execute(more).await.unwrap();
     let frame = socket.next().await;
     assert_eq!(frame["type"], "heartbeat", "{frame}");
     assert_eq!(frame["live"], false, "{frame}");
-    hanging.rollback().await.unwrap();
+    let back = "update ledger.chains set size = size - 1 where partition = 'default'; \
+        alter table ledger.entries_away rename to entries";
+    superuser.execute(back).await.unwrap();
     world.fill(&backend, "default", 1).await;
     let entry = &socket.entries(1).await[0];
     assert_eq!(place(entry), ("default".to_owned(), 1), "it goes on");

@@ -1,7 +1,6 @@
 //! The indices of all tenants, and those of them that are open. Everything here blocks.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,9 +24,14 @@ pub(super) struct Indices {
 }
 
 struct Open {
-    index: Arc<Index>,
+    slot: Arc<Slot>,
     used: Instant,
 }
+
+/// Filled by the first who asks, while the others wait. It has its place before the index is opened: nobody puts a
+/// reader there that knows less than one that was there meanwhile.
+#[derive(Default)]
+struct Slot(Mutex<Option<Arc<Index>>>);
 
 impl Indices {
     pub(super) fn new(root: Root, busy: Busy, form: u32) -> Self {
@@ -79,35 +83,35 @@ impl Indices {
 
     /// The index, opened unless it is.
     pub(super) fn index(&self, tenant: Uuid, number: u64) -> Result<Arc<Index>, Error> {
-        let key = (tenant, number);
-        if let Some(open) = self.opened().get_mut(&key) {
-            open.used = Instant::now();
-            return Ok(Arc::clone(&open.index));
+        let slot = self.slot((tenant, number));
+        let mut slot = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = &*slot {
+            return Ok(Arc::clone(index));
         }
         let path = self.root.tenant(tenant).path(number);
         if !path.is_dir() {
             return Err(Error::Missing);
         }
-        // Two that open it at once make two readers, one of which is soon forgotten.
         let files = self.root.files(&path).map_err(failed)?;
         let index = Arc::new(Index::open(files, self.form)?);
+        *slot = Some(Arc::clone(&index));
+        Ok(index)
+    }
+
+    fn slot(&self, key: Key) -> Arc<Slot> {
         let mut opened = self.opened();
-        if opened.len() >= MOST_OPEN {
+        if !opened.contains_key(&key) && opened.len() >= MOST_OPEN {
             let oldest = opened.iter().min_by_key(|(_, open)| open.used);
             if let Some(oldest) = oldest.map(|(key, _)| *key) {
                 opened.remove(&oldest);
             }
         }
-        let open = match opened.entry(key) {
-            Entry::Occupied(open) => open.into_mut(),
-            Entry::Vacant(place) => {
-                // What was written since it was opened was refreshed in another reader, which is gone.
-                index.refresh()?;
-                let used = Instant::now();
-                place.insert(Open { index, used })
-            }
-        };
-        Ok(Arc::clone(&open.index))
+        let open = opened.entry(key).or_insert_with(|| Open {
+            slot: Arc::default(),
+            used: Instant::now(),
+        });
+        open.used = Instant::now();
+        Arc::clone(&open.slot)
     }
 
     pub(super) fn current(&self, tenant: Uuid) -> Result<Arc<Index>, Error> {

@@ -23,5 +23,6 @@ mod pinned;
 mod primary;
 mod random;
 mod rebuild;
+mod strict;
 mod world;
 mod writing;

@@ -39,3 +39,20 @@ pub(crate) async fn operate(
         .unwrap();
     assert!(answer.status_code().is_success(), "{path}: {answer:?}");
 }
+
+/// The type of the error that a request is refused with.
+pub(crate) async fn refused(
+    url: &url::Url,
+    method: Method,
+    path: &str,
+    body: serde_json::Value,
+) -> String {
+    let transport = Transport::single_node(url.as_str()).unwrap();
+    let (none, body): (Option<&()>, _) = (None, Some(body.to_string()));
+    let answer = transport
+        .send(method, path, HeaderMap::new(), none, body, None)
+        .await
+        .unwrap();
+    let problem: serde_json::Value = answer.json().await.unwrap();
+    problem["error"]["type"].as_str().unwrap().to_owned()
+}
