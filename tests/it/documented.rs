@@ -90,6 +90,14 @@ fn names(page: &str, route: &str) -> bool {
 }
 
 #[test]
+fn the_columns_of_a_file_are_named_in_their_order() {
+    let (_, behind) = API.split_once("**Columns**, in this order").unwrap();
+    let (columns, _) = behind.split_once("Objects and lists").unwrap();
+    let named: Vec<_> = columns.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, export::COLUMNS);
+}
+
+#[test]
 fn every_route_has_its_task() {
     // Between the services, for nobody else.
     let routes = listed().filter(|route| !route.contains("/internal/"));

@@ -1,8 +1,10 @@
 //! Entries taken along: by a job and directly, also after an interruption.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::veritrail::Place;
 
@@ -84,5 +86,43 @@ fn a_file_is_brought_and_an_interrupted_one_gone_on_with() {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["action"].clone());
     assert_eq!(actions.filter(|action| action == "user.login").count(), 200);
+    up.interrupt();
+}
+
+/// The id of a job is on the disk before the server knows of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_command_after_an_interruption_goes_on_with_the_same_job() {
+    let place = Place::new();
+    let up = place.up();
+    place.run(&["login"]).good();
+    append(&place, 50);
+    let mut database = place.database().await;
+    let mut standstill = database.begin().await.unwrap();
+    standstill
+        .execute("lock table export.jobs in access exclusive mode")
+        .await
+        .unwrap();
+    let command = ["--json", "export", "--partition", "default", "-o", "a.csv"];
+    let mut interrupted = place.command(&command).spawn().unwrap();
+    let note = place.path.join("a.csv.export");
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    while !note.exists() {
+        tick.tick().await;
+        assert_eq!(interrupted.try_wait().unwrap(), None, "it waits");
+    }
+    interrupted.kill().unwrap();
+    interrupted.wait().unwrap();
+    standstill.rollback().await.unwrap();
+    let begun: Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+
+    let made = place.run(&command).good().value();
+    assert_eq!(made["id"], begun["id"]);
+    assert_eq!(made["rows"], 50);
+    assert!(!note.exists());
+    let jobs = sqlx::query_scalar::<_, i64>("select count(*) from export.jobs");
+    assert_eq!(jobs.fetch_one(&mut database).await.unwrap(), 1);
+    // Afterwards it is another one.
+    let another = place.run(&command).good().value();
+    assert_ne!(another["id"], made["id"]);
     up.interrupt();
 }
