@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use ledger::Cursor;
+use ledger::{Chain, Cursor};
 use service::{Shutdown, backoff};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -149,6 +149,17 @@ async fn near(marks: &Marks) {
     }
     // Whoever waits next is to see that something changed.
     marks.changed.notify_one();
+}
+
+/// Puts on record how far a chain is written, at once and without a refresh.
+pub(crate) async fn record(state: &State, chain: &Chain) {
+    let mut marks = state.marks().all();
+    marks.retain(|(tenant, partition, _), mark| {
+        *tenant == chain.tenant && *partition == chain.partition && !mark.recorded
+    });
+    if advance(state, state.written(), marks.values()).await {
+        state.marks().recorded(&marks);
+    }
 }
 
 /// Refreshes what was written to, then moves the cursors. `false` when something is left to do. A

@@ -12,7 +12,7 @@ use service::follow::Turn;
 use tokio::time::Instant;
 
 use crate::batch::Batch;
-use crate::{State, rebuild};
+use crate::{State, marks, rebuild};
 
 /// Bulks of one turn, and how long it goes on to make them; then the other chains have theirs.
 const BULKS: usize = 16;
@@ -32,6 +32,10 @@ pub(crate) async fn turn(
         return Ok(Turn::Taken);
     };
     let outcome = work(state, chain, shutdown).await;
+    if let Ok(Turn::More) = outcome {
+        // Another worker may be the next one: he is not to write the same again.
+        marks::record(state, chain).await;
+    }
     if let Err(error) = claim.give_back().await {
         tracing::debug!(%error, "a claim ends with its connection");
     }

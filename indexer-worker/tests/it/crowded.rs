@@ -46,7 +46,7 @@ async fn the_lag_is_told_while_nothing_goes_on() {
     let acme = tenant("acme");
     many_chains(&world, &acme).await;
     let faults = Faults::before(&world.search);
-    faults.stall_writes();
+    faults.stall_writes_after(0);
     let worker = Running::start(world.narrow_worker(faults));
     let mut behind = CHAINS;
     for partition in ["more", "again"] {

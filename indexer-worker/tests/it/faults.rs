@@ -16,8 +16,8 @@ pub(crate) struct Faults {
     away: AtomicBool,
     /// Rebuilds begin and never go on.
     stalled: AtomicBool,
-    /// Writes never end.
-    writes_stalled: AtomicBool,
+    /// Writes never end once so many documents are written.
+    stalled_after: AtomicUsize,
     /// Tenants whose documents are refused as a whole.
     failing: Mutex<HashSet<Uuid>>,
     /// Calls that fill a next index or switch to it and are let through.
@@ -45,7 +45,7 @@ impl Faults {
             inner: Arc::clone(inner),
             away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
-            writes_stalled: AtomicBool::new(false),
+            stalled_after: AtomicUsize::new(usize::MAX),
             failing: Mutex::default(),
             steps: Semaphore::new(Semaphore::MAX_PERMITS),
             stopped: Notify::new(),
@@ -68,8 +68,8 @@ impl Faults {
         self.stalled.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn stall_writes(&self) {
-        self.writes_stalled.store(true, Ordering::SeqCst);
+    pub(crate) fn stall_writes_after(&self, documents: usize) {
+        self.stalled_after.store(documents, Ordering::SeqCst);
     }
 
     /// As a cluster that takes no index more.
@@ -165,7 +165,8 @@ impl Search for Faults {
         if let Which::Next(_) = which {
             self.step().await;
         }
-        if self.writes_stalled.load(Ordering::SeqCst) {
+        if self.written.load(Ordering::SeqCst) >= self.stalled_after.load(Ordering::SeqCst) {
+            self.stopped.notify_one();
             return std::future::pending().await;
         }
         if self.failing.lock().unwrap().contains(&tenant) {

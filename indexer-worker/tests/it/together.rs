@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use indexer_worker::WRITTEN;
+
 use crate::faults::Faults;
-use crate::world::{DEFAULT, Index, Running, World, tenant};
+use crate::world::{BULK, DEFAULT, Index, Running, World, tenant};
 
 async fn two_workers(index: Index) {
     let world = World::new(index).await;
@@ -62,6 +64,31 @@ async fn one_that_is_killed_is_taken_over() {
     let second = Running::start(world.state());
     world.until_visible(&acme, DEFAULT, 300).await;
     second.stop().await;
+    world.verify(&[&acme]).await;
+    world.end(&[&acme]).await;
+}
+
+/// A turn is over before the chain is: what it wrote is on record for whoever has the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_one_goes_on_where_a_turn_ended() {
+    let world = World::new(Index::Embedded).await;
+    let acme = tenant("acme");
+    world.append(&acme, DEFAULT, 60).await;
+    let faults = Faults::before(&world.search);
+    let turn = 16 * BULK as usize;
+    faults.stall_writes_after(turn);
+    let first = world.worker(Arc::clone(&faults) as _);
+    tokio::select! {
+        ended = first.catch_up() => panic!("{ended:?}"),
+        () = faults.until_stopped() => {}
+    }
+    let cursors = world.followed.cursors(WRITTEN, acme.id).await.unwrap();
+    assert_eq!(cursors[0].next, turn as u64);
+    world.end_claims().await;
+    let second = Faults::before(&world.search);
+    let state = world.worker(Arc::clone(&second) as _);
+    state.catch_up().await.unwrap();
+    assert_eq!(second.written.load(Ordering::SeqCst), 60 - turn);
     world.verify(&[&acme]).await;
     world.end(&[&acme]).await;
 }
