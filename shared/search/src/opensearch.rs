@@ -132,9 +132,9 @@ impl OpenSearch {
         Ok(found.hits.hits.into_iter().map(|hit| hit.id).collect())
     }
 
-    /// Puts what the rebuild has filled in the place of the current index. Missing where it is not there any more, or is
-    /// the current one already.
-    async fn switch(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
+    /// Puts what the rebuild has filled in the place of the current index, which it gives. Missing where it is not there
+    /// any more, or is the current one already.
+    async fn switch(&self, tenant: Uuid, rebuild: Rebuild) -> Result<Option<Place>, Error> {
         let filled = self.names.alias(tenant, Which::Next(rebuild));
         let next = self.place(tenant, Which::Next(rebuild)).await?;
         let next = next.ok_or(Error::Missing)?;
@@ -153,7 +153,8 @@ impl OpenSearch {
         actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
         actions.push(json!({"remove": {"index": index, "alias": alias}}));
         actions.push(next.enter(tenant, &to));
-        place::switch(&self.http, actions).await
+        place::switch(&self.http, actions).await?;
+        Ok(current)
     }
 
     /// Whether the current index is the one that this rebuild made.
@@ -228,13 +229,16 @@ impl Search for OpenSearch {
     }
 
     async fn finish_rebuild(&self, tenant: Uuid, rebuild: Rebuild) -> Result<(), Error> {
-        match self.switch(tenant, rebuild).await {
-            // By an earlier try, of which nobody heard.
-            Err(Error::Missing) if self.is_current(tenant, rebuild).await? => {}
-            switched => switched?,
-        }
+        let left_a_share = match self.switch(tenant, rebuild).await {
+            // By an earlier try, of which nobody heard; nor of what it left.
+            Err(Error::Missing) if self.is_current(tenant, rebuild).await? => true,
+            switched => switched?.is_some_and(|place| place.share.is_some()),
+        };
         // A stop before this leaves documents that no alias reaches, until the next rebuild.
-        self.sweep(tenant).await
+        if left_a_share {
+            self.sweep(tenant).await?;
+        }
+        Ok(())
     }
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
