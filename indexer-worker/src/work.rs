@@ -226,8 +226,8 @@ async fn make(state: &State, behind: &Behind) -> Result<(), Stopped> {
     }
     let placement = state.placement(tenant).await?;
     let made = state.search().create(tenant, placement).await;
-    // Where tenants share an index, this may have been put in the place of one that was built meanwhile, also when no
-    // answer says so. Whoever built it held the cursors first.
+    // Whoever built another one meanwhile held the cursors first. Where tenants share an index, this may have been put in
+    // its place, if a third worker makes it as well, and also when no answer says so.
     let epoch = state.ledger().epoch(state.written(), tenant).await?;
     if epoch != behind.epoch {
         return Err(Stopped::Unusable);

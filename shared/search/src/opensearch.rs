@@ -152,9 +152,37 @@ impl OpenSearch {
         // All fails where a later rebuild has taken this alias away.
         actions.push(json!({"remove": {"index": index, "alias": filled, "must_exist": true}}));
         actions.push(json!({"remove": {"index": index, "alias": alias}}));
+        if next.share.is_some() {
+            let first = self.names.place(tenant, Placement::Pooled, FIRST);
+            let token = self.names.filled(&first);
+            actions.push(json!({"remove": {"index": index, "alias": token}}));
+        }
         actions.push(next.enter(tenant, &to));
         place::switch(&self.http, actions).await?;
         Ok(current)
+    }
+
+    /// Makes the first share of a tenant. The server lets an alias be led elsewhere within an index, also by a request that comes
+    /// when a rebuild is done: so this one goes through only while an alias is there that every switch takes away.
+    async fn create_share(&self, tenant: Uuid, place: &Place) -> Result<(), Error> {
+        let token = self.names.filled(place);
+        place
+            .make(&self.http, &self.names, tenant, &[&token])
+            .await?;
+        // A switch before the token was there is seen now; one after it takes the token away.
+        if self.place(tenant, Which::Current).await?.is_some() {
+            return place::seal(&self.http, &self.names, place).await;
+        }
+        let alias = self.names.alias(tenant, Which::Current);
+        let actions = vec![
+            json!({"remove": {"index": place.index, "alias": token, "must_exist": true}}),
+            place.enter(tenant, &alias),
+        ];
+        match place::switch(&self.http, actions).await {
+            // Another worker was faster, or a rebuild.
+            Err(_) if self.place(tenant, Which::Current).await?.is_some() => Ok(()),
+            created => created,
+        }
     }
 
     /// Whether the current index is the one that this rebuild made.
@@ -177,9 +205,15 @@ impl Search for OpenSearch {
         }
         let alias = self.names.alias(tenant, Which::Current);
         let place = self.names.place(tenant, placement, FIRST);
-        // Where another worker made a place of the other kind meanwhile, there is one as well.
-        let made = place.make(&self.http, &self.names, tenant, &[&alias]).await;
-        made.map(drop)
+        match place.share {
+            // Where another worker made a place of the other kind meanwhile, there is one as well.
+            None => {
+                let aliases = [&*alias];
+                let made = place.make(&self.http, &self.names, tenant, &aliases);
+                made.await.map(drop)
+            }
+            Some(_) => self.create_share(tenant, &place).await,
+        }
     }
 
     async fn write(
@@ -243,6 +277,8 @@ impl Search for OpenSearch {
 
     async fn drop_tenant(&self, tenant: Uuid) -> Result<(), Error> {
         self.leave_next(tenant).await?;
+        let first = self.names.place(tenant, Placement::Pooled, FIRST);
+        place::seal(&self.http, &self.names, &first).await?;
         let alias = self.names.alias(tenant, Which::Current);
         let left = place::all(&self.http, &alias).await?;
         let actions = left.iter().map(|place| place.leave(&alias)).collect();

@@ -14,6 +14,7 @@ mod entries;
 mod forms;
 mod front;
 mod health;
+mod late;
 #[cfg(target_os = "linux")]
 mod machine;
 mod merging;

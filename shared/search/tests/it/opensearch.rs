@@ -6,10 +6,20 @@ use opensearch::http::transport::Transport;
 
 /// Makes one index with this body; whether the server did.
 pub(crate) async fn make(url: &url::Url, index: &str, body: &serde_json::Value) -> bool {
+    is_done(url, Method::Put, index, body).await
+}
+
+/// Whether the server did it.
+pub(crate) async fn is_done(
+    url: &url::Url,
+    method: Method,
+    path: &str,
+    body: &serde_json::Value,
+) -> bool {
     let transport = Transport::single_node(url.as_str()).unwrap();
     let (none, body): (Option<&()>, _) = (None, Some(body.to_string()));
     let answer = transport
-        .send(Method::Put, index, HeaderMap::new(), none, body, None)
+        .send(method, path, HeaderMap::new(), none, body, None)
         .await;
     answer.unwrap().status_code().is_success()
 }

@@ -89,6 +89,12 @@ impl World {
         tenant
     }
 
+    pub(crate) fn tenant_without_index(&self) -> Uuid {
+        let tenant = Uuid::now_v7();
+        self.tenants.lock().unwrap().push(tenant);
+        tenant
+    }
+
     pub(crate) async fn tenant_with_id(&self, tenant: Uuid) {
         self.tenants.lock().unwrap().push(tenant);
         self.search.create(tenant, self.placement).await.unwrap();
