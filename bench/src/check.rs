@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use chain::{Entry, Hash, Recorder};
+use search::VISIBLE;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -73,6 +74,17 @@ impl Trail {
             self.chain.partition
         ))?;
         Ok(size.parse()?)
+    }
+
+    /// Number of entries that the index finds now.
+    pub(crate) fn visible(&self) -> Result<u64> {
+        let tenant = self.tenant()?;
+        let visible = self.database.run(&format!(
+            "select coalesce(sum(next), 0)::int8 from ledger.cursors
+              where follower = '{VISIBLE}' and tenant = '{tenant}' and partition = '{}'",
+            self.chain.partition
+        ))?;
+        Ok(visible.parse()?)
     }
 
     /// Checks a measurement that alone wrote to this chain, which had `before` entries.

@@ -17,6 +17,8 @@ use crate::system::{self, System};
 use crate::template::Ids;
 use crate::tenants::Tenant;
 
+/// From one look at an index that is being made to the next.
+const MADE: Duration = Duration::from_millis(250);
 const ROWS: [Row; 3] = [Row::Index, Row::Search, Row::Tenants];
 
 /// An installation on OpenSearch. No indexer-worker runs unless a row starts one.
@@ -134,7 +136,11 @@ impl Distributed {
             let place = (partition, size - 1);
             let found = trail.client.found(&reader, place, "limit=1", LOOK);
             if found.await?.is_some() {
-                return Ok(());
+                if trail.visible()? == size {
+                    return Ok(());
+                }
+                // The index is being made and cannot be asked: the ledger has answered.
+                tokio::time::sleep(MADE).await;
             }
             ensure!(
                 Instant::now() < deadline,
