@@ -20,11 +20,15 @@ const STEPS: &[&str] = &[
     "socket",
     "postgres.log",
     "credentials.json",
-    "address",
+    LAST,
 ];
 
+/// What every start makes, and makes last.
+const LAST: &str = "address";
+
 /// Runs `up` until a file of that name appears (the whole name, or its beginning
-/// where it ends with `-`), then kills it.
+/// where it ends with `-`), then kills it. A kill before this one may have come late, and the file be there: then
+/// until its last one appears.
 fn kill_when(place: &Place, name: &str) {
     let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
     let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
@@ -36,7 +40,8 @@ fn kill_when(place: &Place, name: &str) {
         let event = events.next().unwrap();
         let appeared = event.file_name().unwrap().to_string_lossy();
         let whole = !name.ends_with('-');
-        if (whole && appeared == name) || (!whole && appeared.starts_with(name)) {
+        let awaited = (whole && appeared == name) || (!whole && appeared.starts_with(name));
+        if awaited || appeared == LAST {
             break;
         }
     }
@@ -120,7 +125,7 @@ fn what_was_acknowledged_survives_a_kill() {
     writer.join().unwrap();
 
     // Killed again while it recovers, then left in peace.
-    kill_when(&place, "address");
+    kill_when(&place, LAST);
     let up = place.up();
     place.run(&["login"]).good();
     place.run(&["verify"]).good();
