@@ -155,8 +155,8 @@ impl Jobs {
                     .collect();
                 sqlx::query!(
                     "update export.jobs
-                        set state = 'finished', leased_until = null, ended_at = clock_timestamp(),
-                            expires_at = clock_timestamp() + make_interval(secs => $4),
+                        set state = 'finished', leased_until = null, ended_at = statement_timestamp(),
+                            expires_at = statement_timestamp() + make_interval(secs => $4),
                             rows_done = $5, rows_scanned = total, bytes = $6, sha256 = $7, hashes = $8
                       where tenant = $1 and id = $2 and attempt = $3 and state = 'running'",
                     tenant,
