@@ -70,6 +70,15 @@ impl Events {
         }
     }
 
+    async fn but_heartbeats(&mut self) -> Event {
+        loop {
+            let event = self.next().await.unwrap();
+            if event.name != "heartbeat" {
+                return event;
+            }
+        }
+    }
+
     async fn named(&mut self, name: &str) -> Event {
         loop {
             let event = self.next().await.unwrap();
@@ -177,7 +186,18 @@ async fn a_slow_reader_of_events_hears_what_he_missed() {
         }
     }
     assert!(missed > 0);
+    // What he took last counts until he asks for more, so the first one may find no room. The second one does.
     world.fill(&backend, "default", 1).await;
-    assert_eq!(slow.named("entry").await.data["entry"]["seq"], next);
+    let mut event = slow.but_heartbeats().await;
+    if event.name == "lagged" {
+        assert_eq!(
+            (&event.data["from"], &event.data["to"]),
+            (&json!(next), &json!(next + 1))
+        );
+        next += 1;
+        world.fill(&backend, "default", 1).await;
+        event = slow.but_heartbeats().await;
+    }
+    assert_eq!(event.data["entry"]["seq"], next, "{event:?}");
     world.end().await;
 }
