@@ -162,8 +162,9 @@ impl OpenSearch {
         Ok(current)
     }
 
-    /// Makes the first share of a tenant. The server lets an alias be led elsewhere within an index, also by a request that comes
-    /// when a rebuild is done: so this one goes through only while an alias is there that every switch takes away.
+    /// Makes the first share of a tenant. The server lets an alias be led elsewhere within an index, also by a request
+    /// that comes when a rebuild is done: so this one goes through only while an alias is there that every switch takes
+    /// away.
     async fn create_share(&self, tenant: Uuid, place: &Place) -> Result<(), Error> {
         let token = self.names.filled(place);
         place

@@ -41,7 +41,12 @@ fn kill_when(place: &Place, name: &str) {
         let appeared = event.file_name().unwrap().to_string_lossy();
         let whole = !name.ends_with('-');
         let awaited = (whole && appeared == name) || (!whole && appeared.starts_with(name));
-        if awaited || appeared == LAST {
+        if awaited {
+            break;
+        }
+        if appeared == LAST {
+            let made = name.strip_suffix(".init-").unwrap_or(name);
+            assert!(place.data(made).exists(), "no start makes {name}");
             break;
         }
     }

@@ -266,8 +266,10 @@ async fn a_lost_connection_is_made_again(pool: PgPool) {
     }
     let tenants = [acme.id];
     // A look that is given up on leaves nothing behind that the next one would read.
-    let mut given_up = 0;
+    let (mut given_up, mut looks) = (0, 0);
     while given_up < 3 {
+        looks += 1;
+        assert!(looks < 100, "answered before it is asked");
         assert_eq!(read(&mut tail).await.unwrap(), expected);
         // On a busy machine the answer may be there when it is first looked for.
         given_up += tokio::select! {
